@@ -1,0 +1,28 @@
+//! The words every other crate speaks: fixed-point money, candles, markets, hashes,
+//! time, signals and their signatures.
+//!
+//! Nothing here knows how a strategy works or where data are kept; this crate
+//! depends on no other crate of the workspace.
+
+mod candle;
+mod fixed;
+mod hash;
+mod market;
+mod scaling;
+mod signal;
+pub mod time;
+mod trade;
+
+pub use candle::{Candle, CandleError, Candles, Gap, MAX_PRICE, Timeframe, TimeframeError};
+pub use ed25519_dalek::SigningKey;
+pub use fixed::{
+    DecimalError, MONEY_SCALE, Money, PRICE_SCALE, Price, Qty, format_scaled, from_f64_scaled, parse_scaled,
+};
+pub use hash::{Hash, HashError, Hasher, canonical_json};
+pub use market::{DEFAULT_FEE_PPM, Dataset, Instrument, Market, MarketError, instrument};
+pub use scaling::{InputScaling, SCALED_LIMIT};
+pub use signal::{
+    Action, FillRule, ReceivedSignal, Signal, SignalHeader, SignalMode, SignatureError, Target, public_key_text, sign,
+    verify,
+};
+pub use trade::{TakerSide, Trade};
