@@ -1,0 +1,61 @@
+//! Bollinger bands: the mean of the last n closes and k deviations around it.
+
+use super::Indicator;
+use super::standard_deviation::Moments;
+use crate::archive::Archive;
+use crate::bars::Bar;
+
+/// Upper, middle and lower band; warm-up n − 1.
+#[derive(Debug, Clone)]
+pub struct BollingerBands {
+    deviations: f64,
+    moments: Moments,
+}
+
+impl BollingerBands {
+    /// Bands over `length` closes, `deviations` population deviations wide each side.
+    #[must_use]
+    pub fn new(length: usize, deviations: f64) -> Self {
+        Self { deviations, moments: Moments::new(length) }
+    }
+}
+
+impl Indicator for BollingerBands {
+    fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        let (middle, deviation) = self.moments.next(bar.close);
+        let reach = deviation * self.deviations;
+        row.copy_from_slice(&[middle + reach, middle, middle - reach]);
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) {
+        self.moments.walk(archive);
+    }
+}
+
+/// Where the close lies between the bands (0 lower, 1 upper; 0.5 when they meet) and
+/// their distance relative to the middle; warm-up n − 1.
+#[derive(Debug, Clone)]
+pub struct BollingerPosition(BollingerBands);
+
+impl BollingerPosition {
+    /// Position and width of bands over `length` closes, `deviations` wide each side.
+    #[must_use]
+    pub fn new(length: usize, deviations: f64) -> Self {
+        Self(BollingerBands::new(length, deviations))
+    }
+}
+
+impl Indicator for BollingerPosition {
+    fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        let mut bands = [0.0; 3];
+        self.0.update(bar, &mut bands);
+        let [upper, middle, lower] = bands;
+        let width = upper - lower;
+        let position = if width == 0.0 { 0.5 } else { (bar.close - lower) / width };
+        row.copy_from_slice(&[position, width / middle]);
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) {
+        self.0.archive(archive);
+    }
+}

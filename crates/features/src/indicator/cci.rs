@@ -1,0 +1,44 @@
+//! Commodity channel index: the typical price's distance from its mean, in mean
+//! absolute deviations.
+
+use super::Indicator;
+use crate::archive::Archive;
+use crate::bars::Bar;
+use crate::window::Window;
+
+/// Lambert's index with his constant 0.015; warm-up n − 1. Flat prices give 0.
+#[derive(Debug, Clone)]
+pub struct Cci {
+    prices: Window,
+}
+
+impl Cci {
+    /// The index over `length` candles.
+    #[must_use]
+    pub fn new(length: usize) -> Self {
+        Self { prices: Window::new(length) }
+    }
+}
+
+impl Indicator for Cci {
+    fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        let price = bar.typical_price();
+        self.prices.push(price);
+        row[0] = f64::NAN;
+        if !self.prices.is_full() {
+            return;
+        }
+        // Summed by slot, not by age: the order that TA-Lib adds in.
+        let prices = self.prices.slots();
+        let length = prices.len() as f64;
+        let mean = prices.iter().fold(0.0, |sum, price| sum + price) / length;
+        let deviation = prices.iter().fold(0.0, |sum, price| sum + (price - mean).abs());
+        let distance = price - mean;
+        row[0] =
+            if distance == 0.0 || deviation == 0.0 { 0.0 } else { distance / (0.015 * (deviation / length)) };
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) {
+        self.prices.archive(archive);
+    }
+}

@@ -1,0 +1,83 @@
+//! Technical indicators, one file each, with TA-Lib's definitions, values and warm-up.
+//!
+//! Every indicator is a state that takes one candle at a time; a batch runs the same
+//! arithmetic in the same order, so that both give the same bits. Before its warm-up
+//! is over an indicator writes NaN.
+
+use std::ops::Range;
+
+use crate::archive::Archive;
+use crate::bars::{Bar, Bars};
+
+pub mod adx;
+pub mod atr;
+pub mod bollinger;
+pub mod cci;
+pub mod clock;
+pub mod ema;
+pub mod gap;
+pub mod macd;
+pub mod mfi;
+pub mod momentum;
+pub mod obv;
+pub mod roc;
+pub mod rsi;
+pub mod sma;
+pub mod standard_deviation;
+pub mod stochastic;
+pub mod true_range;
+pub mod volatility;
+pub mod volume;
+pub mod vwap;
+pub mod williams;
+
+/// The most columns that one indicator makes.
+pub const MAX_COLUMNS: usize = 3;
+
+/// A state that turns candles into one value per column.
+pub trait Indicator: BoxedClone + Send + Sync {
+    /// Takes the next candle and writes one value per column, NaN during warm-up.
+    fn update(&mut self, bar: &Bar, row: &mut [f64]);
+
+    /// Takes the candles of `range`, having taken all of `bars` before it, and writes
+    /// one value per candle to each column: the same bits as [`Indicator::update`].
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let mut row = [f64::NAN; MAX_COLUMNS];
+        let row = &mut row[..columns.len()];
+        for (at, index) in range.enumerate() {
+            self.update(&bars.get(index), row);
+            for (column, value) in columns.iter_mut().zip(&*row) {
+                column[at] = *value;
+            }
+        }
+    }
+
+    /// Writes or reads the state.
+    fn archive(&mut self, archive: &mut Archive<'_>);
+}
+
+/// Cloning behind a box.
+pub trait BoxedClone {
+    /// A copy with the same state.
+    fn boxed_clone(&self) -> Box<dyn Indicator>;
+}
+
+impl<T: Indicator + Clone + 'static> BoxedClone for T {
+    fn boxed_clone(&self) -> Box<dyn Indicator> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Indicator> {
+    fn clone(&self) -> Self {
+        (**self).boxed_clone()
+    }
+}
+
+/// TA-Lib's zero: sums below this are taken as nothing moved.
+const EPSILON: f64 = 1e-14;
+
+/// Whether TA-Lib takes `value` for zero.
+fn is_zero(value: f64) -> bool {
+    -EPSILON < value && value < EPSILON
+}

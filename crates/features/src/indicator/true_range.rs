@@ -1,0 +1,46 @@
+//! True range: the widest of high − low and the reaches from the last close.
+
+use super::Indicator;
+use crate::archive::Archive;
+use crate::bars::Bar;
+
+/// True range of a candle after `last_close`.
+#[must_use]
+pub fn true_range(high: f64, low: f64, last_close: f64) -> f64 {
+    let range = high - low;
+    let above = (high - last_close).abs();
+    let below = (low - last_close).abs();
+    let range = if above > range { above } else { range };
+    if below > range { below } else { range }
+}
+
+/// True range of each candle; warm-up 1.
+#[derive(Debug, Clone)]
+pub struct TrueRange {
+    last_close: f64,
+}
+
+impl TrueRange {
+    /// The range before any candle.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { last_close: f64::NAN }
+    }
+}
+
+impl Default for TrueRange {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Indicator for TrueRange {
+    fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        row[0] = if self.last_close.is_nan() { f64::NAN } else { true_range(bar.high, bar.low, self.last_close) };
+        self.last_close = bar.close;
+    }
+
+    fn archive(&mut self, archive: &mut Archive<'_>) {
+        archive.number(&mut self.last_close);
+    }
+}
