@@ -1,0 +1,2 @@
+//! Networks and policies.
+pub mod kernels;
