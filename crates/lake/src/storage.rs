@@ -1,0 +1,302 @@
+//! Datasets on an object store: manifests, partitions, and the order of writes that
+//! makes every change all or nothing.
+//!
+//! A write puts new partition files (named by content, so nothing is overwritten),
+//! then swaps the manifest, then removes files that no manifest names. Killed before
+//! the swap, the dataset is as before; killed after it, only unneeded files remain,
+//! and the next write removes them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use assay_types::Hash;
+use bytes::Bytes;
+use futures::stream::{StreamExt, TryStreamExt};
+use object_store::path::Path as ObjectPath;
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
+
+use crate::LakeError;
+use crate::lock::WriteLock;
+use crate::manifest::{Manifest, Partition};
+use crate::partitions::{OnConflict, Record, merge, split};
+use crate::place::Place;
+
+/// File name of a manifest.
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// Partitions read at a time.
+const READ_AHEAD: usize = 8;
+/// How old an unnamed file of a shared store must be before it is removed: another
+/// writer may be about to name a younger one.
+const ORPHAN_AGE_HOURS: i64 = 24;
+
+/// What a write changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct StoreReport {
+    /// Rows that were not there before.
+    pub added: u64,
+    /// Stored rows whose values changed.
+    pub replaced: u64,
+    /// Rows that were there already.
+    pub unchanged: u64,
+    /// Names of the partitions that were written.
+    pub partitions: Vec<String>,
+}
+
+/// An object store, and where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    pub objects: Arc<dyn ObjectStore>,
+    /// Folder or address, for messages.
+    pub location: String,
+    /// The folder of a local store; a shared one has none and relies on conditional
+    /// writes instead of a lock file.
+    pub root: Option<PathBuf>,
+}
+
+/// A manifest as read, and what a conditional write of its successor must see.
+pub(crate) struct Current {
+    pub manifest: Manifest,
+    version: Option<UpdateVersion>,
+    existed: bool,
+}
+
+/// Why a partition cannot be read, apart from a failing store.
+fn is_damage(error: &LakeError) -> bool {
+    matches!(
+        error,
+        LakeError::HashMismatch { .. }
+            | LakeError::MissingPartition { .. }
+            | LakeError::CorruptPartition { .. }
+            | LakeError::Format { .. }
+    )
+}
+
+impl Storage {
+    pub(crate) fn name(&self, object: &ObjectPath) -> String {
+        format!("{}/{object}", self.location.trim_end_matches('/'))
+    }
+
+    fn error(&self, object: &ObjectPath, source: StoreError) -> LakeError {
+        LakeError::Store { object: self.name(object), source }
+    }
+
+    /// The bytes of an object, `None` when there is no such object.
+    pub(crate) async fn get(&self, object: &ObjectPath) -> Result<Option<Bytes>, LakeError> {
+        let result = async { self.objects.get(object).await?.bytes().await };
+        match result.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error(object, source)),
+        }
+    }
+
+    /// The manifest of a dataset; an empty one when there is none yet.
+    pub(crate) async fn current(&self, place: &Place) -> Result<Current, LakeError> {
+        let object = place.object(MANIFEST);
+        let result = async {
+            let found = self.objects.get(&object).await?;
+            let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+            Ok((version, found.bytes().await?))
+        };
+        match result.await {
+            Ok((version, bytes)) => {
+                let manifest = Manifest::from_json(&self.name(&object), &place.name, &bytes)?;
+                Ok(Current { manifest, version: Some(version), existed: true })
+            }
+            Err(StoreError::NotFound { .. }) => {
+                Ok(Current { manifest: Manifest::new(&place.name), version: None, existed: false })
+            }
+            Err(source) => Err(self.error(&object, source)),
+        }
+    }
+
+    /// The manifest of a dataset that must exist.
+    pub(crate) async fn manifest(&self, place: &Place) -> Result<Option<Manifest>, LakeError> {
+        let current = self.current(place).await?;
+        Ok(current.existed.then_some(current.manifest))
+    }
+
+    /// Names of all dataset folders under `top`, in order.
+    pub(crate) async fn folders(&self, top: &str) -> Result<Vec<ObjectPath>, LakeError> {
+        let top = ObjectPath::from(top);
+        let listed: Vec<_> = self.objects.list(Some(&top)).try_collect().await.map_err(|e| self.error(&top, e))?;
+        let manifests = listed.into_iter().map(|meta| meta.location);
+        let mut folders: Vec<ObjectPath> = manifests
+            .filter_map(|path| path.as_ref().strip_suffix(MANIFEST)?.strip_suffix('/').map(ObjectPath::from))
+            .collect();
+        folders.sort();
+        Ok(folders)
+    }
+
+    /// The rows of one partition, checked against the manifest.
+    pub(crate) async fn read<R: Record>(
+        &self,
+        place: &Place,
+        name: &str,
+        partition: &Partition,
+    ) -> Result<Vec<R>, LakeError> {
+        let path = place.object(&partition.file);
+        let object = self.name(&path);
+        let Some(bytes) = self.get(&path).await? else { return Err(LakeError::MissingPartition { object }) };
+        let actual = Hash::of(&bytes);
+        if actual != partition.sha256 {
+            return Err(LakeError::HashMismatch { object, expected: partition.sha256, actual });
+        }
+        let rows = R::decode(&object, bytes)?;
+        let corrupt = |detail: String| Err(LakeError::CorruptPartition { object: object.clone(), detail });
+        let (from, to) = match R::partition_range(name) {
+            Some(range) => range,
+            None => return corrupt(format!("`{name}` names no partition")),
+        };
+        if rows.len() as u64 != partition.rows {
+            return corrupt(format!("it holds {} rows, the manifest says {}", rows.len(), partition.rows));
+        }
+        if let Some(row) = rows.iter().find(|row| !(from..to).contains(&row.time_ms())) {
+            return corrupt(format!("{} is not in {name}", row.key_text()));
+        }
+        if let Some(pair) = rows.windows(2).find(|pair| pair[1].key() <= pair[0].key()) {
+            let what = if pair[0].key() == pair[1].key() { "doubled" } else { "out of order" };
+            return corrupt(format!("{} is {what}", pair[1].key_text()));
+        }
+        Ok(rows)
+    }
+
+    /// Rows in `range`, in ascending key. A partition that a writer replaced between
+    /// reading the manifest and reading the file is looked up once more.
+    pub(crate) async fn load<R: Record>(&self, place: &Place, range: &Range<i64>) -> Result<Vec<R>, LakeError> {
+        match self.load_once(place, range).await {
+            Err(LakeError::MissingPartition { .. }) => self.load_once(place, range).await,
+            result => result,
+        }
+    }
+
+    async fn load_once<R: Record>(&self, place: &Place, range: &Range<i64>) -> Result<Vec<R>, LakeError> {
+        let manifest = self.current(place).await?.manifest;
+        let wanted = manifest.partitions.iter().filter(|(_, p)| p.last_ms >= range.start && p.first_ms < range.end);
+        let reads = wanted.map(|(name, partition)| self.read::<R>(place, name, partition));
+        let mut parts = futures::stream::iter(reads).buffered(READ_AHEAD);
+        let mut rows: Vec<R> = Vec::new();
+        while let Some(part) = parts.try_next().await? {
+            rows.extend(part.into_iter().filter(|row| range.contains(&row.time_ms())));
+        }
+        match rows.windows(2).find(|pair| pair[1].key() <= pair[0].key()) {
+            Some(pair) => Err(LakeError::CorruptPartition {
+                object: self.name(&place.folder),
+                detail: format!("{} follows {}", pair[1].key_text(), pair[0].key_text()),
+            }),
+            None => Ok(rows),
+        }
+    }
+
+    /// Merges `rows` (ascending key) into a dataset. With [`OnConflict::Replace`], a
+    /// damaged partition is replaced by rows that cover all it held.
+    pub(crate) async fn store<R: Record>(
+        &self,
+        place: &Place,
+        rows: &[R],
+        on_conflict: OnConflict,
+    ) -> Result<StoreReport, LakeError> {
+        let _lock = self.root.as_deref().map(|root| WriteLock::take(root, &place.name)).transpose()?;
+        let current = self.current(place).await?;
+        let mut next = current.manifest.clone();
+        let mut report = StoreReport::default();
+        let mut added_folders = false;
+        for (name, new) in split(rows) {
+            let stored = match current.manifest.partitions.get(&name) {
+                Some(partition) => match self.read::<R>(place, &name, partition).await {
+                    Err(error) if is_damage(&error) && on_conflict == OnConflict::Replace && covers(new, partition) => {
+                        Vec::new()
+                    }
+                    result => result?,
+                },
+                None => Vec::new(),
+            };
+            let merged = merge(&place.name, &stored, new, on_conflict)?;
+            report.added += merged.added;
+            report.replaced += merged.replaced;
+            report.unchanged += new.len() as u64 - merged.added - merged.replaced;
+            if merged.added + merged.replaced == 0 {
+                continue;
+            }
+            let bytes = R::encode(&merged.rows);
+            let partition = Partition::describe(&name, &merged.rows, &bytes, place.step_ms);
+            if !added_folders {
+                self.check_writable(place)?;
+                added_folders = true;
+            }
+            let object = place.object(&partition.file);
+            self.objects.put(&object, bytes.into()).await.map_err(|source| self.error(&object, source))?;
+            next.partitions.insert(name.clone(), partition);
+            report.partitions.push(name);
+        }
+        if next != current.manifest {
+            self.swap(place, &current, &next).await?;
+            self.sweep(place, &next).await?;
+        }
+        Ok(report)
+    }
+
+    /// A local folder that cannot be created is named before anything is written.
+    fn check_writable(&self, place: &Place) -> Result<(), LakeError> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let folder = root.join(place.folder.as_ref());
+        std::fs::create_dir_all(&folder).map_err(|source| LakeError::io(folder.display(), source))
+    }
+
+    async fn swap(&self, place: &Place, current: &Current, next: &Manifest) -> Result<(), LakeError> {
+        let object = place.object(MANIFEST);
+        let mode = match (&self.root, &current.version) {
+            (Some(_), _) => PutMode::Overwrite,
+            (None, Some(version)) => PutMode::Update(version.clone()),
+            (None, None) => PutMode::Create,
+        };
+        match self.objects.put_opts(&object, next.to_json().into(), mode.into()).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Precondition { .. } | StoreError::AlreadyExists { .. }) => {
+                Err(LakeError::Locked { dataset: place.name.clone() })
+            }
+            Err(source) => Err(self.error(&object, source)),
+        }
+    }
+
+    /// Files beside the manifest that it does not name.
+    pub(crate) async fn orphans(
+        &self,
+        place: &Place,
+        manifest: &Manifest,
+    ) -> Result<Vec<object_store::ObjectMeta>, LakeError> {
+        let named: BTreeSet<&str> = manifest.partitions.values().map(|partition| partition.file.as_str()).collect();
+        let listed = self.objects.list(Some(&place.folder)).try_collect::<Vec<_>>().await;
+        let listed = listed.map_err(|source| self.error(&place.folder, source))?;
+        let file = |meta: &object_store::ObjectMeta| meta.location.filename().unwrap_or_default().to_owned();
+        Ok(listed
+            .into_iter()
+            .filter(|meta| file(meta).ends_with(".parquet") && !named.contains(file(meta).as_str()))
+            .collect())
+    }
+
+    async fn sweep(&self, place: &Place, manifest: &Manifest) -> Result<(), LakeError> {
+        let now = jiff::Timestamp::now().as_second();
+        for orphan in self.orphans(place, manifest).await? {
+            let age_hours = (now - orphan.last_modified.timestamp()) / 3600;
+            if self.root.is_none() && age_hours < ORPHAN_AGE_HOURS {
+                continue;
+            }
+            match self.objects.delete(&orphan.location).await {
+                Ok(()) | Err(StoreError::NotFound { .. }) => {}
+                Err(source) => return Err(self.error(&orphan.location, source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `rows` hold at least what a damaged partition held.
+fn covers<R: Record>(rows: &[R], partition: &Partition) -> bool {
+    let time = |row: Option<&R>| row.map(Record::time_ms);
+    rows.len() as u64 >= partition.rows
+        && time(rows.first()) <= Some(partition.first_ms)
+        && time(rows.last()) >= Some(partition.last_ms)
+}
