@@ -39,7 +39,9 @@ pub enum FeatureError {
         fix: &'static str,
     },
     /// Parts of a split that overlap or are out of order.
-    #[error("the split overlaps: {first} ends at {first_end} but {second} starts at {second_start}: move the dates apart")]
+    #[error(
+        "the split overlaps: {first} ends at {first_end} but {second} starts at {second_start}: move the dates apart"
+    )]
     Overlap {
         /// The part that comes first.
         first: &'static str,

@@ -15,6 +15,7 @@ pub mod indicator;
 pub mod lookahead;
 mod raw;
 mod scaler;
+mod sliding;
 mod spec;
 pub mod split;
 mod stream;

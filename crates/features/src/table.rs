@@ -32,10 +32,7 @@ impl FeatureTable {
     ///
     /// # Errors
     /// As [`FeatureSpec::check`].
-    pub fn build_with_stream(
-        candles: &Candles,
-        spec: &FeatureSpec,
-    ) -> Result<(Self, FeatureStream), FeatureError> {
+    pub fn build_with_stream(candles: &Candles, spec: &FeatureSpec) -> Result<(Self, FeatureStream), FeatureError> {
         let plan = spec.plan()?;
         let bars = Bars::from(candles);
         let mut engine = Engine::new(plan.features.iter().copied(), candles.timeframe);

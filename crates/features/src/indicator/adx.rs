@@ -1,7 +1,7 @@
 //! Average directional index: the strength of a trend, 0 to 100.
 
+use super::Indicator;
 use super::true_range::true_range;
-use super::{Indicator, is_zero};
 use crate::archive::Archive;
 use crate::bars::Bar;
 
@@ -57,13 +57,13 @@ impl Adx {
 
     /// The directional index, `None` when nothing moved.
     fn directional_index(&self) -> Option<f64> {
-        if is_zero(self.range) {
+        if self.range == 0.0 {
             return None;
         }
         let minus = 100.0 * (self.minus / self.range);
         let plus = 100.0 * (self.plus / self.range);
         let both = minus + plus;
-        if is_zero(both) { None } else { Some(100.0 * ((minus - plus).abs() / both)) }
+        if both == 0.0 { None } else { Some(100.0 * ((minus - plus).abs() / both)) }
     }
 
     fn step(&mut self, high: f64, low: f64, close: f64) -> f64 {
@@ -99,8 +99,7 @@ impl Adx {
 
 impl Indicator for Adx {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
-        row[0] =
-            if self.seen >= 2 * self.length { self.step(bar.high, bar.low, bar.close) } else { self.warm(bar) };
+        row[0] = if self.seen >= 2 * self.length { self.step(bar.high, bar.low, bar.close) } else { self.warm(bar) };
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

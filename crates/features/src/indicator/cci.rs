@@ -28,14 +28,12 @@ impl Indicator for Cci {
         if !self.prices.is_full() {
             return;
         }
-        // Summed by slot, not by age: the order that TA-Lib adds in.
         let prices = self.prices.slots();
         let length = prices.len() as f64;
-        let mean = prices.iter().fold(0.0, |sum, price| sum + price) / length;
-        let deviation = prices.iter().fold(0.0, |sum, price| sum + (price - mean).abs());
-        let distance = price - mean;
-        row[0] =
-            if distance == 0.0 || deviation == 0.0 { 0.0 } else { distance / (0.015 * (deviation / length)) };
+        // Relative to the newest price: flat prices give exact zeros.
+        let mean = prices.iter().fold(0.0, |sum, other| sum + (other - price)) / length;
+        let deviation = prices.iter().fold(0.0, |sum, other| sum + ((other - price) - mean).abs());
+        row[0] = if deviation == 0.0 { 0.0 } else { -mean / (0.015 * (deviation / length)) };
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

@@ -3,24 +3,21 @@
 use super::Indicator;
 use crate::archive::Archive;
 use crate::bars::Bar;
-use crate::window::Window;
+use crate::sliding::SlidingSums;
 
-/// Typical price × volume, counted up or down with the typical price; warm-up n. A
-/// total flow below one quote unit gives 0, as in TA-Lib.
+/// Typical price × volume, counted up or down with the typical price; warm-up n. No
+/// flow either way gives 0.
 #[derive(Debug, Clone)]
 pub struct Mfi {
-    /// Flows of the last n candles: positive up, negative down.
-    flows: Window,
     last: f64,
-    up: f64,
-    down: f64,
+    flows: SlidingSums<2>,
 }
 
 impl Mfi {
     /// The index over `length` moves.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { flows: Window::new(length), last: f64::NAN, up: 0.0, down: 0.0 }
+        Self { last: f64::NAN, flows: SlidingSums::new(length) }
     }
 }
 
@@ -33,26 +30,17 @@ impl Indicator for Mfi {
         if change.is_nan() {
             return;
         }
-        if self.flows.is_full() {
-            let leaving = self.flows.oldest();
-            self.up -= if leaving > 0.0 { leaving } else { 0.0 };
-            self.down -= if leaving < 0.0 { -leaving } else { 0.0 };
-        }
         let flow = price * bar.volume;
-        let (up, down) = (if change > 0.0 { flow } else { 0.0 }, if change < 0.0 { flow } else { 0.0 });
-        self.up += up;
-        self.down += down;
-        self.flows.push(up - down);
-        if self.flows.is_full() {
-            let both = self.up + self.down;
-            row[0] = if both < 1.0 { 0.0 } else { 100.0 * (self.up / both) };
+        let up = if change > 0.0 { flow } else { 0.0 };
+        let down = if change < 0.0 { flow } else { 0.0 };
+        if let Some([up, down]) = self.flows.next([up, down]) {
+            let both = up + down;
+            row[0] = if both == 0.0 { 0.0 } else { 100.0 * (up / both) };
         }
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
+        archive.number(&mut self.last);
         self.flows.archive(archive);
-        for value in [&mut self.last, &mut self.up, &mut self.down] {
-            archive.number(value);
-        }
     }
 }

@@ -73,11 +73,3 @@ impl Clone for Box<dyn Indicator> {
         (**self).boxed_clone()
     }
 }
-
-/// TA-Lib's zero: sums below this are taken as nothing moved.
-const EPSILON: f64 = 1e-14;
-
-/// Whether TA-Lib takes `value` for zero.
-fn is_zero(value: f64) -> bool {
-    -EPSILON < value && value < EPSILON
-}

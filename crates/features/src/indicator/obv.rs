@@ -3,7 +3,7 @@
 use super::Indicator;
 use crate::archive::Archive;
 use crate::bars::Bar;
-use crate::window::Window;
+use crate::sliding::SlidingSums;
 
 /// The running sum of volume, signed by the close's move; it starts with the first
 /// volume. No warm-up.
@@ -51,15 +51,15 @@ impl Indicator for Obv {
 #[derive(Debug, Clone)]
 pub struct ObvSlope {
     last_close: f64,
-    signed: Window,
-    volume: Window,
+    /// Signed and unsigned volume.
+    sums: SlidingSums<2>,
 }
 
 impl ObvSlope {
     /// The slope over `length` candles.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { last_close: f64::NAN, signed: Window::new(length), volume: Window::new(length) }
+        Self { last_close: f64::NAN, sums: SlidingSums::new(length) }
     }
 }
 
@@ -70,17 +70,13 @@ impl Indicator for ObvSlope {
         if last_close.is_nan() {
             return;
         }
-        self.signed.push(signed(bar.volume, bar.close, last_close));
-        self.volume.push(bar.volume);
-        if self.signed.is_full() {
-            let volume: f64 = self.volume.iter().sum();
-            row[0] = if volume == 0.0 { 0.0 } else { self.signed.iter().sum::<f64>() / volume };
+        if let Some([change, volume]) = self.sums.next([signed(bar.volume, bar.close, last_close), bar.volume]) {
+            row[0] = if volume == 0.0 { 0.0 } else { change / volume };
         }
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
         archive.number(&mut self.last_close);
-        self.signed.archive(archive);
-        self.volume.archive(archive);
+        self.sums.archive(archive);
     }
 }

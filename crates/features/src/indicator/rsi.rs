@@ -1,6 +1,6 @@
 //! Relative strength index: the share of gains in all moves, 0 to 100.
 
-use super::{Indicator, is_zero};
+use super::Indicator;
 use crate::archive::Archive;
 use crate::bars::Bar;
 
@@ -30,7 +30,7 @@ impl Rsi {
         self.gain = self.gain * self.decay + up * self.rate;
         self.loss = self.loss * self.decay + down * self.rate;
         let both = self.gain + self.loss;
-        if is_zero(both) { 0.0 } else { 100.0 * (self.gain / both) }
+        if both == 0.0 { 0.0 } else { 100.0 * (self.gain / both) }
     }
 
     fn warm(&mut self, close: f64) -> f64 {
@@ -47,7 +47,7 @@ impl Rsi {
         self.gain /= self.length as f64;
         self.loss /= self.length as f64;
         let both = self.gain + self.loss;
-        if is_zero(both) { 0.0 } else { 100.0 * (self.gain / both) }
+        if both == 0.0 { 0.0 } else { 100.0 * (self.gain / both) }
     }
 }
 

@@ -3,21 +3,21 @@
 use super::Indicator;
 use crate::archive::Archive;
 use crate::bars::Bar;
-use crate::window::Window;
+use crate::sliding::SlidingSums;
 
 /// sqrt(Σ ln(close / last close)² / n) over the last n returns, not annualised;
 /// warm-up n.
 #[derive(Debug, Clone)]
 pub struct RealisedVolatility {
     last_close: f64,
-    squares: Window,
+    squares: SlidingSums<1>,
 }
 
 impl RealisedVolatility {
     /// The volatility over `length` returns.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { last_close: f64::NAN, squares: Window::new(length) }
+        Self { last_close: f64::NAN, squares: SlidingSums::new(length) }
     }
 }
 
@@ -29,10 +29,8 @@ impl Indicator for RealisedVolatility {
             return;
         }
         let change = libm::log(bar.close / last_close);
-        self.squares.push(change * change);
-        if self.squares.is_full() {
-            let length = self.squares.slots().len() as f64;
-            row[0] = (self.squares.iter().sum::<f64>() / length).sqrt();
+        if let Some([sum]) = self.squares.next([change * change]) {
+            row[0] = (sum / self.squares.length()).sqrt();
         }
     }
 

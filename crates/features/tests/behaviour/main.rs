@@ -1,0 +1,10 @@
+//! What the crate promises, tested through its public door.
+
+#![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+
+mod degenerate;
+mod lookahead;
+mod made;
+mod streaming;
+mod talib;
+mod training_only;
