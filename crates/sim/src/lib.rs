@@ -6,16 +6,25 @@
 //! rewards and metrics, which nothing here feeds back into the ledger. Reading
 //! candles, computing features and choosing actions are left to others.
 
+mod backtest;
 mod environment;
 mod error;
 mod ledger;
+mod random;
 mod reward;
+mod round_trip;
 mod rules;
 mod simulation;
+mod strategy;
+#[cfg(test)]
+mod testing;
 
+pub use backtest::{Backtest, backtest, equity_hash, replay};
 pub use environment::{Environment, EnvironmentState, Transition};
 pub use error::SimError;
 pub use ledger::{Account, Fill, Fills, Side};
 pub use reward::{Reward, RewardError};
+pub use round_trip::{RoundTrip, round_trips};
 pub use rules::{Funding, Rules};
 pub use simulation::{End, Simulation, Step};
+pub use strategy::{Decider, Strategy, StrategyError, random_like};
