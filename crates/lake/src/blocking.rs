@@ -3,14 +3,18 @@
 use std::ops::Range;
 use std::path::Path;
 
-use assay_types::{Candles, Dataset, Trade};
+use assay_types::{Candles, Dataset, Market, Trade};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::LakeError;
+use crate::check::Problem;
+use crate::exchange::ExchangeClient;
+use crate::fetch::{FetchReport, Progress};
 use crate::lake::{Coverage, Lake, TradeCoverage};
 use crate::manifest::Manifest;
 use crate::partitions::OnConflict;
 use crate::place::TradeSet;
+use crate::repair::RepairReport;
 use crate::storage::StoreReport;
 
 /// A [`Lake`] whose calls block. Not to be used inside an async runtime.
@@ -79,6 +83,50 @@ impl BlockingLake {
     /// As there.
     pub fn list(&self) -> Result<Vec<Coverage>, LakeError> {
         self.wait(self.lake.list())
+    }
+
+    /// [`Lake::check`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self, dataset: &Dataset) -> Result<Vec<Problem>, LakeError> {
+        self.wait(self.lake.check(dataset))
+    }
+
+    /// [`Lake::repair`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn repair(&self, client: &ExchangeClient, dataset: &Dataset) -> Result<RepairReport, LakeError> {
+        self.wait(self.lake.repair(client, dataset))
+    }
+
+    /// [`Lake::fetch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fetch(
+        &self,
+        client: &ExchangeClient,
+        dataset: &Dataset,
+        range: Range<i64>,
+        progress: impl FnMut(Progress),
+    ) -> Result<FetchReport, LakeError> {
+        self.wait(self.lake.fetch(client, dataset, range, progress))
+    }
+
+    /// [`Lake::fetch_trades`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fetch_trades(
+        &self,
+        client: &ExchangeClient,
+        market: &Market,
+        range: Range<i64>,
+        progress: impl FnMut(Progress),
+    ) -> Result<FetchReport, LakeError> {
+        self.wait(self.lake.fetch_trades(client, market, range, progress))
     }
 
     /// [`Lake::store_trades`].

@@ -11,10 +11,8 @@ use assay_types::time::parse_utc;
 use assay_types::{Candles, Dataset, Market, Timeframe};
 
 fn file(name: &str) -> PathBuf {
-    let folder = std::env::var_os("ASSAY_TEST_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("ASSAY_TEST_DATA")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
     let path = folder.join(name);
     assert!(path.is_file(), "{} is missing: set ASSAY_TEST_DATA to the folder of recordings", path.display());
     path

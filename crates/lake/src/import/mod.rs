@@ -18,6 +18,7 @@ mod trades;
 pub(crate) use arrow::guarded;
 pub(crate) use candles::describe as describe_candle;
 pub use candles::{import_candles, parse_candles};
+pub(crate) use payload::Payload;
 pub(crate) use rows::order;
 pub(crate) use trades::{check as check_trade, describe as describe_trade};
 pub use trades::{import_trades, parse_trades};
