@@ -10,6 +10,7 @@ mod backtest;
 mod environment;
 mod error;
 mod ledger;
+mod metrics;
 mod random;
 mod reward;
 mod round_trip;
@@ -23,6 +24,10 @@ pub use backtest::{Backtest, backtest, equity_hash, replay};
 pub use environment::{Environment, EnvironmentState, Transition};
 pub use error::SimError;
 pub use ledger::{Account, Fill, Fills, Side};
+pub use metrics::{
+    Drawdown, METRICS, Metric, Metrics, Moments, MonthReturn, Performance, Series, Trials, WORST_DRAWDOWNS,
+    deflated_sharpe, measure, month_returns, probabilistic_sharpe, returns, sharpe, sortino, worst_drawdowns,
+};
 pub use reward::{Reward, RewardError};
 pub use round_trip::{RoundTrip, round_trips};
 pub use rules::{Funding, Rules};

@@ -7,7 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use assay_sim::{Backtest, End, Rules, Strategy, backtest};
+use assay_sim::{Backtest, End, Rules, Strategy, Trials, backtest, measure};
+use assay_types::time::format_utc;
 use assay_types::{Candle, Candles, Market, Price, Qty, Timeframe};
 
 /// The reference file, from the folder that `ASSAY_TEST_DATA` names.
@@ -88,4 +89,27 @@ fn the_three_policies_have_the_published_equity() {
         assert_eq!((result.fills.len(), result.end), (fills, end), "{strategy}");
         assert_eq!(result.equity_hash().to_string(), hash, "{strategy}");
     }
+}
+
+#[test]
+fn buy_and_hold_has_the_golden_metrics() {
+    let candles = reference_candles();
+    let rules = Rules { fee_ppm: 0, slippage_ticks: 0, ..Rules::new("0.01".parse().unwrap()) };
+    let mut decider = Strategy::Long.decider();
+    let result = backtest(&candles, &rules, 0..candles.len(), |view| decider.decide(view)).unwrap();
+    let performance = measure(&candles, &rules, &result, &Trials::default()).unwrap();
+    for (name, golden) in [
+        ("sharpe", 0.910_455_370_165_320_5),
+        ("sortino", 1.288_088_180_738_518_7),
+        ("max_drawdown", -0.839_059_844_237_550_4),
+        ("cagr", 0.501_833_672_988_745_6),
+        ("calmar", 0.598_090_441_862_057_4),
+        ("sharpe_daily", 0.927_229_375_687_072_8),
+    ] {
+        let value = performance.metrics.get(name).unwrap();
+        assert!((value / golden - 1.0).abs() < 1e-12, "{name} is {value}, not {golden}");
+    }
+    // The golden time names the candle by its open; the row is at its close.
+    let trough_ms = performance.worst_drawdowns[0].trough_ms - Timeframe::H1.ms();
+    assert_eq!(format_utc(trough_ms), "2018-12-15T15:00:00Z");
 }
