@@ -6,9 +6,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use assay_sim::{Rules, Simulation};
+use assay_sim::{Backtest, Rules, backtest};
 use assay_types::time::{format_utc, parse_utc};
-use assay_types::{Action, Candles, Hash, Money, Price, ReceivedSignal, Signal, SignalHeader, SignalMode, Target, verify};
+use assay_types::{
+    Action, Candles, Hash, Money, Price, ReceivedSignal, Signal, SignalHeader, SignalMode, Target, verify,
+};
 use serde::Serialize;
 
 use crate::error::EngineError;
@@ -114,12 +116,12 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     let Ledger { slots, .. } = ledger;
     let claimed: HashSet<u64> = forged.iter().filter_map(|line| line.seq).collect();
     let replay = replay(&header, candles, range.clone(), &slots)?;
-    // After the account is broke nothing is traded, so nothing can be missing.
-    let decided = replay.decided.min(range.len());
-    let missing = (0..decided as u64).filter(|&seq| slots[seq as usize].is_none() && !claimed.contains(&seq)).collect();
+    // After the account is broke nothing is decided, so nothing can be missing there.
+    let closes = replay.equity.len() as u64;
+    let missing = (0..closes).filter(|&seq| slots[seq as usize].is_none() && !claimed.contains(&seq)).collect();
     Ok(Audit {
-        equity_hash: replay.equity_hash,
-        final_equity: replay.final_equity,
+        equity_hash: replay.equity_hash(),
+        final_equity: replay.last_equity(),
         accepted: slots.iter().filter(|slot| matches!(slot, Some(Slot::Follow(_)))).count() as u64,
         stale: stale_seqs.len() as u64,
         stale_seqs,
@@ -127,7 +129,7 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
         forged,
         model_id: header.model_id.clone(),
         public_key: header.public_key.clone(),
-        period: [format_utc(candles.open_time_ms[range.start]), format_utc(replay.last_time_ms)],
+        period: [format_utc(candles.open_time_ms[range.start]), format_utc(replay.time_ms[replay.time_ms.len() - 1])],
     })
 }
 
@@ -144,6 +146,34 @@ fn period(header: &SignalHeader, candles: &Candles) -> Result<Range<usize>, Engi
         return Err(EngineError::DataHash { expected: header.data_hash, found });
     }
     Ok(range)
+}
+
+/// The followed signals through the one ledger step; anything else holds the target.
+fn replay(
+    header: &SignalHeader,
+    candles: &Candles,
+    range: Range<usize>,
+    slots: &[Option<Slot>],
+) -> Result<Backtest, EngineError> {
+    let rules = Rules {
+        cash: header.cash,
+        fee_ppm: header.fee_ppm,
+        slippage_ticks: header.slippage_ticks,
+        slippage_bps: header.slippage_bps,
+        borrow_bps_per_day: header.borrow_bps_per_day,
+        fill_rule: header.fill_rule,
+        step: header.step,
+        ..Rules::new(header.tick)
+    };
+    let start = range.start;
+    let mut target = Target::Flat;
+    let result = backtest(candles, &rules, range, |view| {
+        if let Some(Slot::Follow(action)) = slots[view.index() - start] {
+            target = action.target().unwrap_or(target);
+        }
+        target
+    })?;
+    Ok(result)
 }
 
 /// What is known about one candle close.
@@ -229,5 +259,211 @@ fn parse(line: &str) -> Result<(Signal, Option<String>), Refusal> {
     match serde_json::from_str::<Signal>(line) {
         Ok(signal) => Ok((signal, None)),
         Err(error) => Err((None, Fault::Unreadable, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::{Signer, to_line};
+    use assay_types::{Candle, FillRule, Market, Qty, SigningKey, Timeframe};
+
+    const CLOSES: usize = 60;
+
+    fn candles() -> Candles {
+        let mut candles = Candles::new(Market::new("synthetic", "BTC-USD").unwrap(), Timeframe::H1);
+        for hour in 0..CLOSES as i64 + 10 {
+            let close = Price((100 + (hour * 37) % 23) as i128 * 1_000_000_000_000);
+            let open_time_ms = hour * Timeframe::H1.ms();
+            candles.push(Candle { open_time_ms, open: close, high: close, low: close, close, volume: Qty(1) });
+        }
+        candles
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[3; 32])
+    }
+
+    fn header(candles: &Candles, mode: SignalMode) -> SignalHeader {
+        SignalHeader {
+            public_key: String::new(),
+            model_id: "ab".into(),
+            config_hash: Hash([1; 32]),
+            cash: "10000".parse().unwrap(),
+            fee_ppm: 1_000,
+            slippage_ticks: 3,
+            tick: "0.01".parse().unwrap(),
+            step: Qty(1),
+            fill_rule: FillRule::Close,
+            start: format_utc(candles.open_time_ms[5]),
+            end: format_utc(candles.open_time_ms[5 + CLOSES]),
+            data_hash: candles.slice(5..5 + CLOSES).data_hash(),
+            mode,
+            slippage_bps: 0,
+            borrow_bps_per_day: 0,
+            signature: String::new(),
+        }
+    }
+
+    fn targets() -> Vec<Target> {
+        (0..CLOSES).map(|i| [Target::Long, Target::Long, Target::Flat, Target::Short][(i / 3) % 4]).collect()
+    }
+
+    fn lines(mode: SignalMode) -> Vec<String> {
+        let (candles, key) = (candles(), key());
+        let mut signer = Signer::new(header(&candles, mode), "BTC-USD", &key);
+        let mut lines = vec![to_line(signer.header())];
+        for (slot, target) in targets().into_iter().enumerate() {
+            lines.push(to_line(&signer.signal(&candles, 5 + slot, target.into())));
+        }
+        lines
+    }
+
+    fn audited(lines: &[String]) -> Audit {
+        audit(&lines.join("\n"), &candles(), None).unwrap()
+    }
+
+    fn only_fault(audit: &Audit) -> (usize, Fault) {
+        assert_eq!(audit.forged.len(), 1, "{:?}", audit.forged);
+        (audit.forged[0].line, audit.forged[0].fault)
+    }
+
+    #[test]
+    fn a_complete_file_gives_the_hash_of_the_backtest() {
+        let (candles, targets) = (candles(), targets());
+        let mut rules = Rules::new("0.01".parse().unwrap());
+        rules.step = Qty(1);
+        let expected = backtest(&candles, &rules, 5..5 + CLOSES, |view| targets[view.index() - 5]).unwrap();
+        let audit = audited(&lines(SignalMode::Replay));
+        assert!(audit.is_clean() && audit.stale == 0);
+        assert_eq!(audit.accepted, CLOSES as u64);
+        assert_eq!(audit.equity_hash, expected.equity_hash());
+        assert_eq!(audit.final_equity, expected.last_equity());
+    }
+
+    #[test]
+    fn a_changed_byte_anywhere_is_named() {
+        let good = lines(SignalMode::Replay);
+        let clean = audited(&good).equity_hash;
+        for (from, to) in [
+            ("LONG_100", "SHORT_100"),
+            ("\"seq\":3", "\"seq\":4"),
+            ("1970", "1971"),
+            ("price_ref\":\"1", "price_ref\":\"2"),
+        ] {
+            let mut bad = good.clone();
+            bad[4] = bad[4].replacen(from, to, 1);
+            if bad[4] == good[4] {
+                continue;
+            }
+            let audit = audited(&bad);
+            assert_eq!(only_fault(&audit), (5, Fault::Signature), "{from}");
+        }
+        let mut bad = good.clone();
+        bad[4].pop();
+        assert_eq!(only_fault(&audited(&bad)), (5, Fault::Unreadable));
+        assert_eq!(audited(&bad).missing, [3]);
+        assert_eq!(audited(&good).equity_hash, clean);
+    }
+
+    #[test]
+    fn reordered_doubled_and_missing_signals_are_named() {
+        let good = lines(SignalMode::Replay);
+        let mut swapped = good.clone();
+        swapped.swap(10, 11);
+        assert_eq!(only_fault(&audited(&swapped)), (12, Fault::OutOfOrder));
+        let mut doubled = good.clone();
+        doubled.insert(10, good[9].clone());
+        let audit = audited(&doubled);
+        assert_eq!(only_fault(&audit), (11, Fault::Doubled));
+        assert_eq!(audit.equity_hash, audited(&good).equity_hash);
+        let mut missing = good.clone();
+        missing.remove(10);
+        let audit = audited(&missing);
+        assert!(audit.forged.is_empty() && !audit.is_clean());
+        assert_eq!(audit.missing, [9]);
+    }
+
+    #[test]
+    fn a_missing_signal_means_hold() {
+        let good = lines(SignalMode::Replay);
+        // Signals 1 and 2 of a group of three repeat the target, so leaving one out
+        // changes nothing; leaving out the first of a group does.
+        let mut same = good.clone();
+        same.remove(2);
+        assert_eq!(audited(&same).equity_hash, audited(&good).equity_hash);
+        let mut other = good.clone();
+        other.remove(7);
+        assert_ne!(audited(&other).equity_hash, audited(&good).equity_hash);
+    }
+
+    #[test]
+    fn wrong_contents_under_a_valid_signature_are_named() {
+        let (candles, key) = (candles(), key());
+        let good = lines(SignalMode::Replay);
+        let forge = |change: &dyn Fn(&mut Signal)| {
+            let mut signal: Signal = serde_json::from_str(&good[4]).unwrap();
+            change(&mut signal);
+            if signal.sig_hash != Hash([0; 32]) {
+                signal.sig_hash = signal.expected_sig_hash();
+            }
+            signal.signature = assay_types::sign(&signal, &key);
+            let mut bad = good.clone();
+            bad[4] = to_line(&signal);
+            only_fault(&audit(&bad.join("\n"), &candles, None).unwrap()).1
+        };
+        assert_eq!(forge(&|s| s.price_ref = "1".into()), Fault::PriceRef);
+        assert_eq!(forge(&|s| s.symbol = "ETH-USD".into()), Fault::Symbol);
+        assert_eq!(forge(&|s| s.model_id = "cd".into()), Fault::Model);
+        assert_eq!(forge(&|s| s.ts = "1970-01-01T23:00:00Z".into()), Fault::Time);
+        assert_eq!(forge(&|s| s.seq = 1_000), Fault::BeyondEnd);
+        assert_eq!(forge(&|s| s.sig_hash = Hash([0; 32])), Fault::SigHash);
+    }
+
+    #[test]
+    fn a_late_live_signal_is_stale_and_means_hold() {
+        let signals = lines(SignalMode::Live);
+        let received = |delay_ms: &dyn Fn(u64) -> i64| {
+            let wrap = |line: &String| {
+                let signal: Signal = serde_json::from_str(line).unwrap();
+                let received_at = format_utc(parse_utc(&signal.ts).unwrap() + delay_ms(signal.seq));
+                to_line(&ReceivedSignal { signal, received_at })
+            };
+            let mut lines = vec![signals[0].clone()];
+            lines.extend(signals[1..].iter().map(wrap));
+            audited(&lines)
+        };
+        let in_time = received(&|_| STALE_AFTER_MS);
+        assert!(in_time.is_clean() && in_time.stale == 0);
+        let late = received(&|seq| if seq == 6 { STALE_AFTER_MS + 1 } else { 900 });
+        assert_eq!((late.stale, late.stale_seqs.as_slice(), late.accepted), (1, [6].as_slice(), CLOSES as u64 - 1));
+        assert_ne!(late.equity_hash, in_time.equity_hash);
+        // Without arrival times nothing of a live file can be followed.
+        assert!(audited(&signals).forged.iter().all(|line| line.fault == Fault::ArrivalTime));
+    }
+
+    #[test]
+    fn the_header_must_hold() {
+        let good = lines(SignalMode::Replay);
+        let audit = |lines: &[String], key: Option<&str>| audit(&lines.join("\n"), &candles(), key);
+        assert!(matches!(audit(&[], None), Err(EngineError::Empty)));
+        assert!(matches!(audit(&good[1..], None), Err(EngineError::Header(_))));
+        let mut bad = good.clone();
+        bad[0] = bad[0].replace("\"fee_ppm\":1000", "\"fee_ppm\":0");
+        assert!(matches!(audit(&bad, None), Err(EngineError::Header(_))));
+        assert!(matches!(audit(&good, Some(&"00".repeat(32))), Err(EngineError::OtherKey { .. })));
+        let mut other = candles();
+        other.close[20] = Price(other.close[20].0 + 1);
+        assert!(matches!(super::audit(&good.join("\n"), &other, None), Err(EngineError::DataHash { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_audit_panic(text in ".{0,200}", line in 0..CLOSES) {
+            let _ = audit(&text, &candles(), None);
+            let mut lines = lines(SignalMode::Replay);
+            lines[line] = text;
+            let _ = audit(&lines.join("\n"), &candles(), None);
+        }
     }
 }

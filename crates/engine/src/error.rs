@@ -1,6 +1,7 @@
 //! What can go wrong when signals are made or audited.
 
 use assay_types::Hash;
+use assay_types::time::format_utc;
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,18 @@ pub enum EngineError {
         /// Of the candles at hand.
         found: Hash,
     },
+    /// The policy reads other columns than the features give.
+    #[error("the policy was trained on other feature columns than these: use the run's own feature set")]
+    Columns,
+    /// A decision was asked for before every feature had a value.
+    #[error("candle {}: the features are not complete yet; feed more history first", format_utc(*.open_time_ms))]
+    NotWarm {
+        /// Open time of the candle.
+        open_time_ms: i64,
+    },
+    /// The features refused a candle.
+    #[error(transparent)]
+    Features(#[from] assay_features::FeatureError),
     /// The simulation refused the rules or the candles.
     #[error(transparent)]
     Simulation(#[from] assay_sim::SimError),

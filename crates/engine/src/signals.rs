@@ -1,7 +1,9 @@
 //! Signal files: a signed header, then one signed signal per line (R4).
 
 use assay_types::time::format_utc;
-use assay_types::{Action, Candles, Hash, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify};
+use assay_types::{
+    Action, Candles, Hash, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify,
+};
 
 use crate::error::EngineError;
 

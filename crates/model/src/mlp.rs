@@ -235,9 +235,8 @@ impl Mlp {
         let layer = self.layers[index];
         let flat = Block::flat(&self.values[layer.weight..layer.end()]);
         let width = layer.columns * LANES;
-        let weight = (0..layer.outputs * layer.inputs)
-            .map(|at| flat[(at % layer.inputs) * width + at / layer.inputs])
-            .collect();
+        let weight =
+            (0..layer.outputs * layer.inputs).map(|at| flat[(at % layer.inputs) * width + at / layer.inputs]).collect();
         let bias = flat[layer.inputs * width..][..layer.outputs].to_vec();
         (weight, bias)
     }
@@ -362,7 +361,9 @@ impl Mlp {
             let (before, from) = space.outputs.split_at_mut(index);
             let left = match before.last() {
                 None => Left { values: inputs, row: self.inputs(), step: 1 },
-                Some(blocks) => Left { values: Block::flat(blocks), row: self.layers[index - 1].columns * LANES, step: 1 },
+                Some(blocks) => {
+                    Left { values: Block::flat(blocks), row: self.layers[index - 1].columns * LANES, step: 1 }
+                }
             };
             let out = &mut from[0][..rows * layer.columns];
             let weight = &self.values[layer.weight..layer.bias()];
@@ -396,11 +397,14 @@ impl Mlp {
             if want != Want::Inputs {
                 let left = match index.checked_sub(1) {
                     None => Left { values: inputs, row: 1, step: self.inputs() },
-                    Some(below) => {
-                        Left { values: Block::flat(&space.outputs[below]), row: 1, step: self.layers[below].columns * LANES }
-                    }
+                    Some(below) => Left {
+                        values: Block::flat(&space.outputs[below]),
+                        row: 1,
+                        step: self.layers[below].columns * LANES,
+                    },
                 };
-                let (weight, bias) = gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
+                let (weight, bias) =
+                    gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
                 let start = if want == Want::MoreWeights { Start::Kept } else { Start::Zero };
                 isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight);
                 if want != Want::MoreWeights {
@@ -460,7 +464,8 @@ mod tests {
     fn loss(network: &Mlp, inputs: &[f32], count: usize) -> f64 {
         let mut total = 0.0;
         for row in 0..count {
-            let mut x: Vec<f64> = inputs[row * network.inputs()..][..network.inputs()].iter().map(|v| f64::from(*v)).collect();
+            let mut x: Vec<f64> =
+                inputs[row * network.inputs()..][..network.inputs()].iter().map(|v| f64::from(*v)).collect();
             for index in 0..network.depth() {
                 let (weight, bias) = network.layer(index);
                 let width = x.len();
@@ -512,7 +517,10 @@ mod tests {
                     };
                     let expected = (slope(h) - slope(-h)) / (2.0 * f64::from(h));
                     let found = f64::from(weight_gradient[at]);
-                    assert!((found - expected).abs() < 2e-3 * (1.0 + expected.abs()), "{activation:?} {index} {at}: {found} {expected}");
+                    assert!(
+                        (found - expected).abs() < 2e-3 * (1.0 + expected.abs()),
+                        "{activation:?} {index} {at}: {found} {expected}"
+                    );
                 }
                 let (mut moved, mut shifted) = (network.clone(), bias.clone());
                 shifted[1] += h;

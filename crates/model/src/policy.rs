@@ -114,7 +114,9 @@ impl Policy {
         let count = columns.len();
         if scaling.offset.len() != count || scaling.factor.len() != count {
             let scaled = scaling.offset.len();
-            return error(format!("{count} feature columns but a scaling of {scaled}: use the scaling fitted with them"));
+            return error(format!(
+                "{count} feature columns but a scaling of {scaled}: use the scaling fitted with them"
+            ));
         }
         let inputs = count + ACCOUNT_INPUTS.len();
         if network.inputs() != inputs {
@@ -231,7 +233,9 @@ mod tests {
     #[test]
     fn a_scalar_action_has_two_thresholds() {
         let policy = Policy::new(names(2), InputScaling::identity(2), linear(1), Head::Scalar).unwrap();
-        for (unrealised, target) in [(2.0, Target::Long), (0.3, Target::Flat), (-0.3, Target::Flat), (-1.0, Target::Short)] {
+        for (unrealised, target) in
+            [(2.0, Target::Long), (0.3, Target::Flat), (-0.3, Target::Flat), (-1.0, Target::Short)]
+        {
             assert_eq!(policy.act(&[0.0, 0.0], [0.0, unrealised]).target, target);
         }
         let decision = policy.act(&[0.0, 0.0], [0.0, 0.0]);

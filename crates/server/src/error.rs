@@ -67,3 +67,21 @@ impl JobError {
         }
     }
 }
+
+/// Damage in the lake is a failed check, a failing disk or network a failure, and
+/// anything else a matter of the input.
+fn lake_kind(error: &LakeError) -> ErrorKind {
+    match error {
+        LakeError::HashMismatch { .. }
+        | LakeError::MissingPartition { .. }
+        | LakeError::CorruptPartition { .. }
+        | LakeError::Manifest { .. } => ErrorKind::CheckFailed,
+        LakeError::Io { .. }
+        | LakeError::Store { .. }
+        | LakeError::Locked { .. }
+        | LakeError::Request { .. }
+        | LakeError::Refused { .. }
+        | LakeError::Malformed { .. } => ErrorKind::Failed,
+        _ => ErrorKind::BadInput,
+    }
+}

@@ -59,8 +59,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`TrainError::Checkpoint`] when the bytes are no whole checkpoint.
     pub fn new(bytes: &'a [u8]) -> Result<Self, TrainError> {
-        let (body, hash) =
-            bytes.split_last_chunk::<32>().ok_or(TrainError::Checkpoint("it is cut short".into()))?;
+        let (body, hash) = bytes.split_last_chunk::<32>().ok_or(TrainError::Checkpoint("it is cut short".into()))?;
         if Hash::of(body).0 != *hash {
             return Err(TrainError::Checkpoint("its hash does not match: the file is damaged".into()));
         }

@@ -1,0 +1,12 @@
+//! The jobs, one file each.
+
+pub mod audit;
+pub mod check;
+pub mod fetch;
+pub mod import;
+pub mod list;
+mod policy_decider;
+pub mod prepare;
+pub mod resample;
+pub mod runs;
+pub mod signals;
