@@ -2,7 +2,7 @@
 
 Run once with `pip install TA-Lib numpy`; the versions used stand in expected.csv's
 first line. The candles hold what trips indicators up: flat prices, candles without
-volume, both at once, jumps, a slow drift and prices far below one.
+volume, both at once, jumps, a steady rise, typical prices equal but for rounding.
 """
 
 import sys
@@ -48,6 +48,9 @@ def candles():
             high, low = close, open_
         if 540 <= index < 590:  # constant volume
             volume = 123_456
+        if 700 <= index < 780:  # typical prices that differ by rounding alone
+            close = open_ - (3 if index % 10 == 0 else 0)
+            high, low = close + 300 + index * 7 % 90, close - 300 - index * 7 % 90
         yield open_, high, low, close, volume
 
 

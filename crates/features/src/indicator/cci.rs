@@ -1,12 +1,13 @@
 //! Commodity channel index: the typical price's distance from its mean, in mean
 //! absolute deviations.
 
-use super::Indicator;
+use super::{Indicator, is_noise};
 use crate::archive::Archive;
 use crate::bars::Bar;
 use crate::window::Window;
 
-/// Lambert's index with his constant 0.015; warm-up n − 1. Flat prices give 0.
+/// Lambert's index with his constant 0.015; warm-up n − 1. Flat prices, and a
+/// price within rounding noise of the mean, give 0.
 #[derive(Debug, Clone)]
 pub struct Cci {
     prices: Window,
@@ -30,10 +31,12 @@ impl Indicator for Cci {
         }
         let prices = self.prices.slots();
         let length = prices.len() as f64;
-        // Relative to the newest price: flat prices give exact zeros.
-        let mean = prices.iter().fold(0.0, |sum, other| sum + (other - price)) / length;
-        let deviation = prices.iter().fold(0.0, |sum, other| sum + ((other - price) - mean).abs());
-        row[0] = if deviation == 0.0 { 0.0 } else { -mean / (0.015 * (deviation / length)) };
+        // Summed by slot, not by age: the order that TA-Lib adds in.
+        let mean = prices.iter().fold(0.0, |sum, other| sum + other) / length;
+        let deviation = prices.iter().fold(0.0, |sum, other| sum + (other - mean).abs());
+        let distance = price - mean;
+        let still = is_noise(distance, price) || is_noise(deviation, price * length);
+        row[0] = if still { 0.0 } else { distance / (0.015 * (deviation / length)) };
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

@@ -1,12 +1,12 @@
 //! Money flow index: the share of rising money flow in all flow, 0 to 100.
 
-use super::Indicator;
+use super::{Indicator, is_noise};
 use crate::archive::Archive;
 use crate::bars::Bar;
 use crate::sliding::SlidingSums;
 
-/// Typical price × volume, counted up or down with the typical price; warm-up n. No
-/// flow either way gives 0.
+/// Typical price × volume, counted up or down with the typical price; warm-up n. A
+/// change within rounding noise counts neither way; no flow at all gives 0.
 #[derive(Debug, Clone)]
 pub struct Mfi {
     last: f64,
@@ -26,11 +26,12 @@ impl Indicator for Mfi {
         row[0] = f64::NAN;
         let price = bar.typical_price();
         let change = price - self.last;
+        let still = is_noise(change, price + self.last);
         self.last = price;
         if change.is_nan() {
             return;
         }
-        let flow = price * bar.volume;
+        let flow = if still { 0.0 } else { price * bar.volume };
         let up = if change > 0.0 { flow } else { 0.0 };
         let down = if change < 0.0 { flow } else { 0.0 };
         if let Some([up, down]) = self.flows.next([up, down]) {

@@ -73,3 +73,9 @@ impl Clone for Box<dyn Indicator> {
         (**self).boxed_clone()
     }
 }
+
+/// Whether a difference of numbers that add up to `scale` is rounding noise: within
+/// 1e-14 of the scale, TA-Lib's dead zone.
+fn is_noise(difference: f64, scale: f64) -> bool {
+    difference.abs() <= 1e-14 * scale
+}

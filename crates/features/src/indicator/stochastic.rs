@@ -1,11 +1,12 @@
 //! Stochastic oscillator: where the close lies in the range of the last n candles.
 
-use super::Indicator;
+use super::{Indicator, is_noise};
 use crate::archive::Archive;
 use crate::bars::Bar;
 use crate::window::{Window, highest, lowest};
 
-/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of zero gives 0.
+/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of
+/// rounding noise gives 0.
 #[derive(Debug, Clone)]
 pub struct Stochastic {
     high: Window,
@@ -25,7 +26,7 @@ impl Stochastic {
 /// The close's place in a range, 0 to 100; 0 when the range is empty.
 fn place(highest: f64, lowest: f64, close: f64) -> f64 {
     let unit = (highest - lowest) / 100.0;
-    if unit == 0.0 { 0.0 } else { (close - lowest) / unit }
+    if is_noise(highest - lowest, highest + lowest) { 0.0 } else { (close - lowest) / unit }
 }
 
 fn mean(window: &Window) -> f64 {

@@ -1,11 +1,12 @@
 //! Williams %R: how far the close lies below the highest of the last n candles.
 
-use super::Indicator;
+use super::{Indicator, is_noise};
 use crate::archive::Archive;
 use crate::bars::Bar;
 use crate::window::{Window, highest, lowest};
 
-/// −100 (at the low) to 0 (at the high); warm-up n − 1. A range of zero gives 0.
+/// −100 (at the low) to 0 (at the high); warm-up n − 1. A range of
+/// rounding noise gives 0.
 #[derive(Debug, Clone)]
 pub struct WilliamsR {
     high: Window,
@@ -23,7 +24,7 @@ impl WilliamsR {
 /// The close's place in a range, −100 to 0; 0 when the range is empty.
 fn place(highest: f64, lowest: f64, close: f64) -> f64 {
     let unit = (highest - lowest) / -100.0;
-    if unit == 0.0 { 0.0 } else { (highest - close) / unit }
+    if is_noise(highest - lowest, highest + lowest) { 0.0 } else { (highest - close) / unit }
 }
 
 impl Indicator for WilliamsR {
