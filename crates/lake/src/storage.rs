@@ -202,7 +202,6 @@ impl Storage {
         let current = self.current(place).await?;
         let mut next = current.manifest.clone();
         let mut report = StoreReport::default();
-        let mut added_folders = false;
         for (name, new) in split(rows) {
             let stored = match current.manifest.partitions.get(&name) {
                 Some(partition) => match self.read::<R>(place, &name, partition).await {
@@ -222,9 +221,8 @@ impl Storage {
             }
             let bytes = R::encode(&merged.rows);
             let partition = Partition::describe(&name, &merged.rows, &bytes, place.step_ms);
-            if !added_folders {
+            if report.partitions.is_empty() {
                 self.check_writable(place)?;
-                added_folders = true;
             }
             let object = place.object(&partition.file);
             self.objects.put(&object, bytes.into()).await.map_err(|source| self.error(&object, source))?;
@@ -233,6 +231,8 @@ impl Storage {
         }
         if next != current.manifest {
             self.swap(place, &current, &next).await?;
+        }
+        if !report.partitions.is_empty() {
             self.sweep(place, &next).await?;
         }
         Ok(report)
