@@ -10,8 +10,11 @@ mod config;
 mod environments;
 mod error;
 mod initial;
+mod onpolicy;
 mod rng;
 mod set;
+mod stats;
+mod trainer;
 
 pub use config::{Algorithm, Auto, Budget, NumberOrAuto, Scaler, SplitPreset, TrainConfig};
 pub use environments::{Environments, Outcome};
@@ -19,3 +22,5 @@ pub use error::TrainError;
 pub use initial::{orthogonal, uniform_fan_in};
 pub use rng::Rng;
 pub use set::TrainingSet;
+pub use stats::UpdateStats;
+pub use trainer::Trainer;
