@@ -58,6 +58,11 @@ impl JobError {
         match self {
             Self::Check(_) => ErrorKind::CheckFailed,
             Self::Store(StoreError::Corrupt { .. }) => ErrorKind::CheckFailed,
+            Self::Store(StoreError::Io { source, action: "read", .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                ErrorKind::BadInput
+            }
             Self::Store(StoreError::Io { .. } | StoreError::Locked { .. }) => ErrorKind::Failed,
             Self::Engine(EngineError::OtherKey { .. } | EngineError::Header(_) | EngineError::DataHash { .. }) => {
                 ErrorKind::CheckFailed
@@ -76,6 +81,8 @@ fn lake_kind(error: &LakeError) -> ErrorKind {
         | LakeError::MissingPartition { .. }
         | LakeError::CorruptPartition { .. }
         | LakeError::Manifest { .. } => ErrorKind::CheckFailed,
+        // A file that the user named and that is not there.
+        LakeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::BadInput,
         LakeError::Io { .. }
         | LakeError::Store { .. }
         | LakeError::Locked { .. }

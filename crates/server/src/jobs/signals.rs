@@ -1,7 +1,10 @@
 //! The replay driver: a run's policy, candle by candle, into signed signals.
 
+use std::path::Path;
+
 use assay_engine::{Signer, to_line};
 use assay_sim::backtest;
+use assay_store::write_atomic;
 use assay_types::time::format_utc;
 use assay_types::{Candles, Hash, Signal, SignalHeader, SignalMode, Target};
 use serde::Serialize;
@@ -69,6 +72,14 @@ pub fn replay_signals(workspace: &Workspace, run: &LoadedRun) -> Result<Replayed
         period: [format_utc(result.time_ms[0]), format_utc(result.time_ms[result.time_ms.len() - 1])],
         text,
     })
+}
+
+/// Writes the signal file to `out`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_signals(out: &Path, replayed: &Replayed) -> Result<(), JobError> {
+    Ok(write_atomic(out, replayed.text.as_bytes())?)
 }
 
 fn header(run: &LoadedRun, candles: &Candles) -> SignalHeader {

@@ -109,8 +109,11 @@ impl<'a> PolicySide<'a> {
         learner.gradient(*isa, &roll_out.observations, batch, |from, outputs, stride, gradient| {
             let range = from..from + outputs.len() / stride;
             log.compute(*isa, outputs, stride, range.len());
-            let rows =
-                PolicyRows { actions: &actions[range.clone()], old: &old[range.clone()], advantages: &advantages[range] };
+            let rows = PolicyRows {
+                actions: &actions[range.clone()],
+                old: &old[range.clone()],
+                advantages: &advantages[range],
+            };
             loss.slopes(*isa, log, rows, ratio, stride, gradient, sums);
         })
     }

@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn slopes_are_those_of_the_definition() {
-        let cases = [([0.3, -1.2, 0.9], 2, -0.7, 1.5), ([0.3, -1.2, 0.9], 1, -1.0, -2.0), ([2.0, 0.0, 0.1], 0, -1.5, 0.8)];
+        let cases =
+            [([0.3, -1.2, 0.9], 2, -0.7, 1.5), ([0.3, -1.2, 0.9], 1, -1.0, -2.0), ([2.0, 0.0, 0.1], 0, -1.5, 0.8)];
         for clip in [Some(0.2), None] {
             for (logits, action, old, advantage) in cases {
                 let mut log = LogProbabilities::new(1);
@@ -210,7 +211,11 @@ mod tests {
                         loss(moved, action, old, advantage, clip, 0.05)
                     };
                     let expected = 0.5 * (at(1e-5) - at(-1e-5)) / 2e-5;
-                    assert!((f64::from(gradient[j]) - expected).abs() < 1e-5, "{clip:?} {j}: {} {expected}", gradient[j]);
+                    assert!(
+                        (f64::from(gradient[j]) - expected).abs() < 1e-5,
+                        "{clip:?} {j}: {} {expected}",
+                        gradient[j]
+                    );
                 }
                 let entropy = f64::from(sums.entropy as f32);
                 assert!((sums.loss - 0.05 * entropy - loss(logits, action, old, advantage, clip, 0.05)).abs() < 1e-5);
