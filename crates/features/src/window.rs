@@ -1,6 +1,9 @@
 //! The last n values of a series, in a ring whose slot is the index modulo n.
 
+use std::ops::Range;
+
 use crate::archive::Archive;
+use crate::bars::Bars;
 
 /// A ring of the last `n` values.
 #[derive(Debug, Clone)]
@@ -55,16 +58,16 @@ impl Window {
         &self.values
     }
 
-    /// Brings the window to where pushing all of `series` would have brought it;
-    /// `series` holds everything that was ever pushed.
-    pub fn catch_up(&mut self, series: &[f64]) {
+    /// Brings the window to where pushing `pushed` values would have brought it, the
+    /// last of which are `tail`.
+    pub fn catch_up(&mut self, pushed: usize, tail: &[f64]) {
         let length = self.values.len();
-        let from = series.len().saturating_sub(length);
-        for (index, value) in series.iter().enumerate().skip(from) {
+        let tail = &tail[tail.len().saturating_sub(length)..];
+        for (value, index) in tail.iter().rev().zip((0..pushed).rev()) {
             self.values[index % length] = *value;
         }
-        self.pushed = series.len() as u64;
-        self.slot = series.len() % length;
+        self.pushed = pushed as u64;
+        self.slot = pushed % length;
     }
 
     /// Writes or reads the window.
@@ -77,10 +80,57 @@ impl Window {
 
 /// The largest of `values`; they are never NaN.
 pub fn highest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::NEG_INFINITY, |a, b| if a > b { a } else { b })
+    values.iter().copied().fold(f64::NEG_INFINITY, higher)
 }
 
 /// The smallest of `values`; they are never NaN.
 pub fn lowest(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, |a, b| if a < b { a } else { b })
+    values.iter().copied().fold(f64::INFINITY, lower)
+}
+
+/// Highest highs and lowest lows of many windows at once; keeps only its memory.
+#[derive(Debug, Clone, Default)]
+pub struct Extremes {
+    high: Vec<f64>,
+    low: Vec<f64>,
+}
+
+impl Extremes {
+    /// For each candle of `range`, the highest high and the lowest low of the `length`
+    /// candles that end with it; the first of them is not before the first of `bars`.
+    pub fn of(&mut self, bars: &Bars, range: Range<usize>, length: usize) -> (&[f64], &[f64]) {
+        let from = range.start + 1 - length;
+        let count = range.len();
+        self.high.clear();
+        self.high.extend_from_slice(&bars.high[from..range.end]);
+        fold_windows(&mut self.high, length, higher);
+        self.low.clear();
+        self.low.extend_from_slice(&bars.low[from..range.end]);
+        fold_windows(&mut self.low, length, lower);
+        (&self.high[..count], &self.low[..count])
+    }
+}
+
+/// Folds every `length` neighbours of `values` by `pick`, which chooses one of two:
+/// result i, left in `values`, covers i to i + length − 1. Doubles the reach each pass.
+fn fold_windows(values: &mut [f64], length: usize, pick: impl Fn(f64, f64) -> f64) {
+    let mut reach = 1;
+    while reach < length {
+        let step = reach.min(length - reach);
+        let count = values.len().saturating_sub(step);
+        for index in 0..count {
+            values[index] = pick(values[index], values[index + step]);
+        }
+        reach += step;
+    }
+}
+
+/// The larger of two numbers.
+fn higher(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers.
+fn lower(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
 }

@@ -1,36 +1,60 @@
 //! Stochastic oscillator: where the close lies in the range of the last n candles.
 
-use super::{Indicator, is_noise};
-use crate::archive::Archive;
-use crate::bars::Bar;
-use crate::window::{Window, highest, lowest};
+use std::ops::Range;
 
-/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of
-/// rounding noise gives 0.
+use super::{Indicator, is_noise, warm_up};
+use crate::archive::Archive;
+use crate::bars::{Bar, Bars};
+use crate::window::{Extremes, Window, highest, lowest};
+
+/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of rounding noise
+/// gives 0.
 #[derive(Debug, Clone)]
 pub struct Stochastic {
     high: Window,
     low: Window,
     fast: Window,
     slow: Window,
+    extremes: Extremes,
+    fast_block: Vec<f64>,
 }
 
 impl Stochastic {
     /// The oscillator over `length` candles, smoothed by simple means of `k` and `d`.
     #[must_use]
     pub fn new(length: usize, k: usize, d: usize) -> Self {
-        Self { high: Window::new(length), low: Window::new(length), fast: Window::new(k), slow: Window::new(d) }
+        Self {
+            high: Window::new(length),
+            low: Window::new(length),
+            fast: Window::new(k),
+            slow: Window::new(d),
+            extremes: Extremes::default(),
+            fast_block: Vec::new(),
+        }
     }
 }
 
-/// The close's place in a range, 0 to 100; 0 when the range is empty.
+/// The close's place in a range, 0 to 100; 0 when the range is rounding noise.
 fn place(highest: f64, lowest: f64, close: f64) -> f64 {
-    let unit = (highest - lowest) / 100.0;
-    if is_noise(highest - lowest, highest + lowest) { 0.0 } else { (close - lowest) / unit }
+    let range = highest - lowest;
+    let place = (close - lowest) / range * 100.0;
+    if is_noise(range, highest + lowest) { 0.0 } else { place }
 }
 
-fn mean(window: &Window) -> f64 {
-    window.iter().fold(0.0, |sum, value| sum + value) / window.slots().len() as f64
+/// The mean of values from the oldest to the newest.
+fn mean(values: impl Iterator<Item = f64>, count: usize) -> f64 {
+    values.fold(0.0, |sum, value| sum + value) / count as f64
+}
+
+/// Means of each `length` neighbours of `values`; as many as `out` holds.
+fn means(values: &[f64], length: usize, out: &mut [f64]) {
+    out.fill(0.0);
+    for offset in 0..length {
+        for (sum, value) in out.iter_mut().zip(&values[offset..]) {
+            *sum += value;
+        }
+    }
+    out.iter_mut().for_each(|sum| *sum /= length as f64);
 }
 
 impl Indicator for Stochastic {
@@ -45,11 +69,35 @@ impl Indicator for Stochastic {
         if !self.fast.is_full() {
             return;
         }
-        let slow = mean(&self.fast);
+        let slow = mean(self.fast.iter(), self.fast.slots().len());
         self.slow.push(slow);
         if self.slow.is_full() {
-            row.copy_from_slice(&[slow, mean(&self.slow)]);
+            row.copy_from_slice(&[slow, mean(self.slow.iter(), self.slow.slots().len())]);
         }
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let [length, k, d] = [&self.high, &self.fast, &self.slow].map(|window| window.slots().len());
+        let start = range.start;
+        let rest = warm_up(self, bars, range, length + k + d - 3, columns);
+        if rest.is_empty() {
+            return;
+        }
+        let from = rest.start - (k - 1) - (d - 1);
+        let (high, low) = self.extremes.of(bars, from..rest.end, length);
+        self.fast_block.clear();
+        let prices = high.iter().zip(low).zip(&bars.close[from..rest.end]);
+        self.fast_block.extend(prices.map(|((high, low), close)| place(*high, *low, *close)));
+        // The slow values before the block are needed for the first means.
+        let count = rest.len();
+        let mut slow = vec![0.0; count + d - 1];
+        means(&self.fast_block, k, &mut slow);
+        means(&slow, d, &mut columns[1][rest.start - start..]);
+        columns[0][rest.start - start..].copy_from_slice(&slow[d - 1..]);
+        self.high.catch_up(rest.end, &bars.high[..rest.end]);
+        self.low.catch_up(rest.end, &bars.low[..rest.end]);
+        self.fast.catch_up(rest.end + 1 - length, &self.fast_block);
+        self.slow.catch_up(rest.end + 2 - length - k, &slow);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
