@@ -93,6 +93,7 @@ pub fn lowest(values: &[f64]) -> f64 {
 pub struct Extremes {
     high: Vec<f64>,
     low: Vec<f64>,
+    spare: Vec<f64>,
 }
 
 impl Extremes {
@@ -100,27 +101,31 @@ impl Extremes {
     /// candles that end with it; the first of them is not before the first of `bars`.
     pub fn of(&mut self, bars: &Bars, range: Range<usize>, length: usize) -> (&[f64], &[f64]) {
         let from = range.start + 1 - length;
-        let count = range.len();
-        self.high.clear();
-        self.high.extend_from_slice(&bars.high[from..range.end]);
-        fold_windows(&mut self.high, length, higher);
-        self.low.clear();
-        self.low.extend_from_slice(&bars.low[from..range.end]);
-        fold_windows(&mut self.low, length, lower);
-        (&self.high[..count], &self.low[..count])
+        fold_windows(&bars.high[from..range.end], length, &mut self.high, &mut self.spare, higher);
+        fold_windows(&bars.low[from..range.end], length, &mut self.low, &mut self.spare, lower);
+        (&self.high, &self.low)
     }
 }
 
-/// Folds every `length` neighbours of `values` by `pick`, which chooses one of two:
-/// result i, left in `values`, covers i to i + length − 1. Doubles the reach each pass.
-fn fold_windows(values: &mut [f64], length: usize, pick: impl Fn(f64, f64) -> f64) {
+/// Folds every `length` neighbours of `values` into `out` by `pick`, which chooses one
+/// of two. Each pass lengthens the windows, at most twofold.
+fn fold_windows(
+    values: &[f64],
+    length: usize,
+    out: &mut Vec<f64>,
+    spare: &mut Vec<f64>,
+    pick: impl Fn(f64, f64) -> f64,
+) {
+    out.clear();
+    out.extend_from_slice(values);
     let mut reach = 1;
     while reach < length {
         let step = reach.min(length - reach);
-        let count = values.len().saturating_sub(step);
-        for index in 0..count {
-            values[index] = pick(values[index], values[index + step]);
+        spare.resize(out.len() - step, 0.0);
+        for ((next, first), second) in spare.iter_mut().zip(&*out).zip(&out[step..]) {
+            *next = pick(*first, *second);
         }
+        std::mem::swap(out, spare);
         reach += step;
     }
 }

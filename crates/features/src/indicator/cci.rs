@@ -30,7 +30,7 @@ impl Cci {
 
 fn index(price: f64, mean: f64, deviation: f64, length: f64) -> f64 {
     let distance = price - mean;
-    let index = distance / (0.015 * (deviation / length));
+    let index = distance / (deviation * (0.015 / length));
     let still = is_noise(distance, price) | is_noise(deviation, price * length);
     if still { 0.0 } else { index }
 }
@@ -78,14 +78,39 @@ impl Indicator for Cci {
 /// Means of each `length` neighbours, added in the order of their slots: first those
 /// from the last index that is a multiple of the length, then the older ones.
 fn means_by_slot(prices: &[f64], from: usize, length: usize, means: &mut Vec<f64>) {
+    let count = prices.len() + 1 - length;
     means.clear();
-    for oldest in 0..=prices.len() - length {
-        let newest = from + oldest + length - 1;
-        let turn = length - 1 - newest % length;
-        let (older, newer) = prices[oldest..oldest + length].split_at(turn);
+    while means.len() < count {
+        let oldest = means.len();
+        let newest = oldest + length - 1;
+        let slot = (from + newest) % length;
+        if slot == 0 && newest >= length && oldest + length <= count {
+            turn_of_means(&prices[newest - length..newest], &prices[newest..newest + length], means);
+            continue;
+        }
+        let (older, newer) = prices[oldest..=newest].split_at(length - 1 - slot);
         let sum = newer.iter().chain(older).fold(0.0, |sum, price| sum + price);
         means.push(sum / length as f64);
     }
+}
+
+/// The means that end with each price of a whole turn of slots, `now`, after the turn
+/// `before`. Each sum takes its older prices in order; many sums take one together.
+fn turn_of_means(before: &[f64], now: &[f64], means: &mut Vec<f64>) {
+    let length = now.len();
+    let first = means.len();
+    let mut sum = 0.0;
+    means.extend(now.iter().map(|price| {
+        sum += price;
+        sum
+    }));
+    let sums = &mut means[first..];
+    for older in 1..length {
+        for (sum, price) in sums.iter_mut().zip(&before[older..]) {
+            *sum += price;
+        }
+    }
+    sums.iter_mut().for_each(|sum| *sum /= length as f64);
 }
 
 /// For each mean, the sum of distances of its window's prices, the oldest first.
@@ -93,13 +118,14 @@ fn deviations(prices: &[f64], means: &[f64], length: usize, out: &mut [f64]) {
     let (chunks, rest) = out.as_chunks_mut::<LANES>();
     let (mean_chunks, mean_rest) = means.as_chunks::<LANES>();
     for (at, (sums, means)) in chunks.iter_mut().zip(mean_chunks).enumerate() {
-        *sums = [0.0; LANES];
-        for offset in 0..length {
-            let prices = &prices[at * LANES + offset..][..LANES];
-            for ((sum, price), mean) in sums.iter_mut().zip(prices).zip(means) {
-                *sum += (price - mean).abs();
+        let mut totals = [0.0; LANES];
+        let prices = &prices[at * LANES..][..LANES + length - 1];
+        for prices in prices.windows(LANES) {
+            for ((total, price), mean) in totals.iter_mut().zip(prices).zip(means) {
+                *total += (price - mean).abs();
             }
         }
+        *sums = totals;
     }
     let done = means.len() - mean_rest.len();
     for (at, (sum, mean)) in rest.iter_mut().zip(mean_rest).enumerate() {

@@ -17,6 +17,7 @@ pub struct Stochastic {
     slow: Window,
     extremes: Extremes,
     fast_block: Vec<f64>,
+    slow_block: Vec<f64>,
 }
 
 impl Stochastic {
@@ -30,6 +31,7 @@ impl Stochastic {
             slow: Window::new(d),
             extremes: Extremes::default(),
             fast_block: Vec::new(),
+            slow_block: Vec::new(),
         }
     }
 }
@@ -41,20 +43,22 @@ fn place(highest: f64, lowest: f64, close: f64) -> f64 {
     if is_noise(range, highest + lowest) { 0.0 } else { place }
 }
 
-/// The mean of values from the oldest to the newest.
-fn mean(values: impl Iterator<Item = f64>, count: usize) -> f64 {
-    values.fold(0.0, |sum, value| sum + value) / count as f64
+/// The mean of a full window, added from the oldest to the newest.
+fn mean(window: &Window) -> f64 {
+    window.iter().reduce(|sum, value| sum + value).unwrap_or(f64::NAN) / window.slots().len() as f64
 }
 
-/// Means of each `length` neighbours of `values`; as many as `out` holds.
+/// Means of each `length` neighbours of `values`, added from the oldest to the newest;
+/// as many as `out` holds.
 fn means(values: &[f64], length: usize, out: &mut [f64]) {
-    out.fill(0.0);
-    for offset in 0..length {
-        for (sum, value) in out.iter_mut().zip(&values[offset..]) {
-            *sum += value;
-        }
+    let count = length as f64;
+    let windows = out.iter_mut().zip(values);
+    match length {
+        3 => windows.zip(&values[1..]).zip(&values[2..]).for_each(|(((out, a), b), c)| *out = (a + b + c) / count),
+        _ => windows.zip(values.windows(length)).for_each(|((out, oldest), window)| {
+            *out = window[1..].iter().fold(*oldest, |sum, value| sum + value) / count;
+        }),
     }
-    out.iter_mut().for_each(|sum| *sum /= length as f64);
 }
 
 impl Indicator for Stochastic {
@@ -69,10 +73,10 @@ impl Indicator for Stochastic {
         if !self.fast.is_full() {
             return;
         }
-        let slow = mean(self.fast.iter(), self.fast.slots().len());
+        let slow = mean(&self.fast);
         self.slow.push(slow);
         if self.slow.is_full() {
-            row.copy_from_slice(&[slow, mean(self.slow.iter(), self.slow.slots().len())]);
+            row.copy_from_slice(&[slow, mean(&self.slow)]);
         }
     }
 
@@ -89,15 +93,15 @@ impl Indicator for Stochastic {
         let prices = high.iter().zip(low).zip(&bars.close[from..rest.end]);
         self.fast_block.extend(prices.map(|((high, low), close)| place(*high, *low, *close)));
         // The slow values before the block are needed for the first means.
-        let count = rest.len();
-        let mut slow = vec![0.0; count + d - 1];
-        means(&self.fast_block, k, &mut slow);
-        means(&slow, d, &mut columns[1][rest.start - start..]);
+        self.slow_block.resize(rest.len() + d - 1, 0.0);
+        let slow = &mut self.slow_block;
+        means(&self.fast_block, k, slow);
+        means(slow, d, &mut columns[1][rest.start - start..]);
         columns[0][rest.start - start..].copy_from_slice(&slow[d - 1..]);
         self.high.catch_up(rest.end, &bars.high[..rest.end]);
         self.low.catch_up(rest.end, &bars.low[..rest.end]);
         self.fast.catch_up(rest.end + 1 - length, &self.fast_block);
-        self.slow.catch_up(rest.end + 2 - length - k, &slow);
+        self.slow.catch_up(rest.end + 2 - length - k, slow);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
