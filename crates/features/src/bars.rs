@@ -23,8 +23,12 @@ impl Bar {
     /// The typical price, (high + low + close) / 3.
     #[must_use]
     pub fn typical_price(&self) -> f64 {
-        (self.high + self.low + self.close) / 3.0
+        typical_price(self.high, self.low, self.close)
     }
+}
+
+fn typical_price(high: f64, low: f64, close: f64) -> f64 {
+    (high + low + close) / 3.0
 }
 
 impl From<&Candle> for Bar {
@@ -94,6 +98,15 @@ impl Bars {
             close: self.close[index],
             volume: self.volume[index],
         }
+    }
+
+    /// The typical price of the candle at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`Bars::len`].
+    #[must_use]
+    pub fn typical_price(&self, index: usize) -> f64 {
+        typical_price(self.high[index], self.low[index], self.close[index])
     }
 }
 

@@ -46,6 +46,39 @@ impl<const K: usize> SlidingSums<K> {
         Some(sum)
     }
 
+    /// Takes `values` in order, all after the warm-up; the sum after each into `sums`.
+    pub fn fill(&mut self, values: &[[f64; K]], sums: &mut Vec<[f64; K]>) {
+        let length = self.slots.len();
+        sums.clear();
+        let mut rest = values;
+        while let Some((value, others)) = rest.split_first() {
+            if self.phase == 0 && rest.len() >= length {
+                let (block, others) = rest.split_at(length);
+                self.block(block, sums);
+                rest = others;
+            } else {
+                sums.extend(self.next(*value));
+                rest = others;
+            }
+        }
+    }
+
+    /// A whole block from phase 0.
+    fn block(&mut self, values: &[[f64; K]], sums: &mut Vec<[f64; K]>) {
+        let mut prefix = [0.0; K];
+        sums.extend(self.slots[1..].iter().zip(values).map(|(suffix, value)| {
+            prefix = add(prefix, *value);
+            add(*suffix, prefix)
+        }));
+        let mut sum = [0.0; K];
+        for (slot, value) in self.slots.iter_mut().zip(values).rev() {
+            sum = add(*value, sum);
+            *slot = sum;
+        }
+        self.pushed += values.len() as u64;
+        sums.push(sum);
+    }
+
     /// Number of values that a sum covers.
     #[must_use]
     pub fn length(&self) -> f64 {
@@ -71,6 +104,23 @@ fn add<const K: usize>(mut a: [f64; K], b: [f64; K]) -> [f64; K] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_give_the_same_bits_and_state() {
+        for (length, split) in [(1, 1), (4, 4), (7, 9), (7, 21), (5, 6)] {
+            let values: Vec<[f64; 2]> = (0..60).map(|i| [f64::from(i).sqrt(), 1.0 / f64::from(i + 1)]).collect();
+            let mut one = SlidingSums::new(length);
+            let mut many = one.clone();
+            let expected: Vec<_> = values.iter().filter_map(|value| one.next(*value)).collect();
+            for value in &values[..=split] {
+                many.next(*value);
+            }
+            let mut sums = Vec::new();
+            many.fill(&values[split + 1..], &mut sums);
+            assert_eq!(sums, expected[expected.len() - sums.len()..]);
+            assert_eq!(format!("{one:?}"), format!("{many:?}"));
+        }
+    }
 
     #[test]
     fn sums_are_those_of_the_window() {

@@ -1,9 +1,11 @@
 //! Average true range: Wilder's average of the true range, also relative to the close.
 
-use super::Indicator;
-use super::true_range::true_range;
+use std::ops::Range;
+
+use super::true_range::{true_range, true_ranges};
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 
 /// Wilder's average of the true range, in quote units; warm-up n.
 #[derive(Debug, Clone)]
@@ -29,8 +31,7 @@ impl Atr {
         let range = true_range(bar.high, bar.low, self.last_close);
         self.last_close = bar.close;
         if self.seen > self.length {
-            self.value = self.value * self.decay + range * self.rate;
-            return self.value;
+            return self.step(range);
         }
         self.seen += 1;
         if self.seen > 1 {
@@ -42,6 +43,20 @@ impl Atr {
         self.value /= self.length as f64;
         self.value
     }
+
+    /// The step after warm-up.
+    fn step(&mut self, range: f64) -> f64 {
+        self.value = self.value * self.decay + range * self.rate;
+        self.value
+    }
+
+    /// Replaces true ranges by their averages; the last of them is that of the candle
+    /// that closed at `last_close`.
+    fn steps(&mut self, ranges: &mut [f64], last_close: f64) {
+        let mut state = self.clone();
+        ranges.iter_mut().for_each(|value| *value = state.step(*value));
+        *self = Self { last_close, ..state };
+    }
 }
 
 impl Indicator for Atr {
@@ -49,11 +64,26 @@ impl Indicator for Atr {
         row[0] = self.next(bar);
     }
 
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.length as usize + 1, columns);
+        let out = &mut columns[0][rest.start - start..];
+        true_ranges(bars, rest.clone(), out);
+        if let Some(last_close) = bars.close[rest.clone()].last() {
+            self.steps(out, *last_close);
+        }
+    }
+
     fn archive(&mut self, archive: &mut Archive<'_>) {
         archive.count(&mut self.seen);
         archive.number(&mut self.last_close);
         archive.number(&mut self.value);
     }
+}
+
+/// `value` in percent of `close`.
+fn percent(value: f64, close: f64) -> f64 {
+    value / close * 100.0
 }
 
 /// Average true range in percent of the close; warm-up n.
@@ -70,7 +100,20 @@ impl Natr {
 
 impl Indicator for Natr {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
-        row[0] = self.0.next(bar) / bar.close * 100.0;
+        row[0] = percent(self.0.next(bar), bar.close);
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.0.length as usize + 1, columns);
+        let out = &mut columns[0][rest.start - start..];
+        true_ranges(bars, rest.clone(), out);
+        if let Some(last_close) = bars.close[rest.clone()].last() {
+            self.0.steps(out, *last_close);
+        }
+        for (value, close) in out.iter_mut().zip(&bars.close[rest]) {
+            *value = percent(*value, *close);
+        }
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

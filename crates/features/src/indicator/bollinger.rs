@@ -1,9 +1,11 @@
 //! Bollinger bands: the mean of the last n closes and k deviations around it.
 
-use super::Indicator;
+use std::ops::Range;
+
+use super::{Indicator, warm_up};
 use super::standard_deviation::Moments;
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 
 /// Upper, middle and lower band; warm-up n − 1.
 #[derive(Debug, Clone)]
@@ -25,6 +27,19 @@ impl Indicator for BollingerBands {
         let (middle, deviation) = self.moments.next(bar.close);
         let reach = deviation * self.deviations;
         row.copy_from_slice(&[middle + reach, middle, middle - reach]);
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.moments.length() - 1, columns);
+        let [uppers, middles, lowers] = columns else { unreachable!("the list says three columns") };
+        let at = rest.start - start;
+        let (uppers, middles, lowers) = (&mut uppers[at..], &mut middles[at..], &mut lowers[at..]);
+        self.moments.fill(&bars.close[rest], middles, uppers);
+        for ((upper, middle), lower) in uppers.iter_mut().zip(&*middles).zip(lowers) {
+            let reach = *upper * self.deviations;
+            (*upper, *lower) = (middle + reach, middle - reach);
+        }
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

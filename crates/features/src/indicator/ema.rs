@@ -1,8 +1,10 @@
 //! Exponential moving average, seeded with the mean of its first n values.
 
-use super::Indicator;
+use std::ops::Range;
+
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 
 /// Exponential moving average of closes with factor 2 / (n + 1); warm-up n − 1.
 #[derive(Debug, Clone)]
@@ -35,7 +37,8 @@ impl Ema {
         self.value
     }
 
-    fn step(&mut self, value: f64) -> f64 {
+    /// The step after warm-up.
+    pub fn step(&mut self, value: f64) -> f64 {
         self.value += (value - self.value) * self.factor;
         self.value
     }
@@ -50,6 +53,16 @@ impl Ema {
 impl Indicator for Ema {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
         row[0] = self.next(bar.close);
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.length as usize, columns);
+        let mut state = self.clone();
+        for (out, close) in columns[0][rest.start - start..].iter_mut().zip(&bars.close[rest]) {
+            *out = state.step(*close);
+        }
+        *self = state;
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

@@ -1,8 +1,10 @@
 //! Money flow index: the share of rising money flow in all flow, 0 to 100.
 
-use super::{Indicator, is_noise};
+use std::ops::Range;
+
+use super::{Indicator, is_noise, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 use crate::sliding::SlidingSums;
 
 /// Typical price × volume, counted up or down with the typical price; warm-up n. A
@@ -11,33 +13,62 @@ use crate::sliding::SlidingSums;
 pub struct Mfi {
     last: f64,
     flows: SlidingSums<2>,
+    price_block: Vec<f64>,
+    flow_block: Vec<[f64; 2]>,
+    sum_block: Vec<[f64; 2]>,
 }
 
 impl Mfi {
     /// The index over `length` moves.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { last: f64::NAN, flows: SlidingSums::new(length) }
+        Self { last: f64::NAN, flows: SlidingSums::new(length), price_block: Vec::new(), flow_block: Vec::new(), sum_block: Vec::new() }
     }
+}
+
+/// Money flow up and down of a candle.
+fn flows(price: f64, last: f64, volume: f64) -> [f64; 2] {
+    let change = price - last;
+    let flow = if is_noise(change, price + last) { 0.0 } else { price * volume };
+    [if change > 0.0 { flow } else { 0.0 }, if change < 0.0 { flow } else { 0.0 }]
+}
+
+/// The share of `up` in percent; 0 when nothing flowed.
+fn index([up, down]: [f64; 2]) -> f64 {
+    let both = up + down;
+    let index = 100.0 * (up / both);
+    if both == 0.0 { 0.0 } else { index }
 }
 
 impl Indicator for Mfi {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
         row[0] = f64::NAN;
         let price = bar.typical_price();
-        let change = price - self.last;
-        let still = is_noise(change, price + self.last);
-        self.last = price;
-        if change.is_nan() {
+        let last = std::mem::replace(&mut self.last, price);
+        if last.is_nan() {
             return;
         }
-        let flow = if still { 0.0 } else { price * bar.volume };
-        let up = if change > 0.0 { flow } else { 0.0 };
-        let down = if change < 0.0 { flow } else { 0.0 };
-        if let Some([up, down]) = self.flows.next([up, down]) {
-            let both = up + down;
-            row[0] = if both == 0.0 { 0.0 } else { 100.0 * (up / both) };
+        if let Some(sums) = self.flows.next(flows(price, last, bar.volume)) {
+            row[0] = index(sums);
         }
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.flows.length() as usize, columns);
+        if rest.is_empty() {
+            return;
+        }
+        self.price_block.clear();
+        self.price_block.extend((rest.start - 1..rest.end).map(|index| bars.typical_price(index)));
+        let prices = self.price_block[1..].iter().zip(&self.price_block).zip(&bars.volume[rest.clone()]);
+        self.flow_block.clear();
+        self.flow_block.extend(prices.map(|((price, last), volume)| flows(*price, *last, *volume)));
+        self.flows.fill(&self.flow_block, &mut self.sum_block);
+        for (out, sums) in columns[0][rest.start - start..].iter_mut().zip(&self.sum_block) {
+            *out = index(*sums);
+        }
+        self.last = self.price_block[rest.len()];
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

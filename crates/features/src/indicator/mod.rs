@@ -42,18 +42,33 @@ pub trait Indicator: BoxedClone + Send + Sync {
     /// Takes the candles of `range`, having taken all of `bars` before it, and writes
     /// one value per candle to each column: the same bits as [`Indicator::update`].
     fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
-        let mut row = [f64::NAN; MAX_COLUMNS];
-        let row = &mut row[..columns.len()];
-        for (at, index) in range.enumerate() {
-            self.update(&bars.get(index), row);
-            for (column, value) in columns.iter_mut().zip(&*row) {
-                column[at] = *value;
-            }
-        }
+        let end = range.end;
+        warm_up(self, bars, range, end, columns);
     }
 
     /// Writes or reads the state.
     fn archive(&mut self, archive: &mut Archive<'_>);
+}
+
+/// Takes the candles of `range` below index `steady` one at a time; the rest of the
+/// range, for which every window is full.
+fn warm_up(
+    indicator: &mut (impl Indicator + ?Sized),
+    bars: &Bars,
+    range: Range<usize>,
+    steady: usize,
+    columns: &mut [&mut [f64]],
+) -> Range<usize> {
+    let rest = range.start.max(steady).min(range.end)..range.end;
+    let mut row = [f64::NAN; MAX_COLUMNS];
+    let row = &mut row[..columns.len()];
+    for index in range.start..rest.start {
+        indicator.update(&bars.get(index), row);
+        for (column, value) in columns.iter_mut().zip(&*row) {
+            column[index - range.start] = *value;
+        }
+    }
+    rest
 }
 
 /// Cloning behind a box.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Indicator;
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
 use crate::bars::{Bar, Bars};
 use crate::window::Window;
@@ -29,16 +29,14 @@ impl Indicator for Momentum {
 
     fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
         let length = self.closes.slots().len();
-        let (out, start) = (&mut *columns[0], range.start);
-        let fast = range.start.max(length).min(range.end);
-        out[..fast - start].fill(f64::NAN);
-        if fast < range.end {
-            let pairs = bars.close[fast..range.end].iter().zip(&bars.close[fast - length..]);
-            for (out, (close, before)) in out[fast - start..].iter_mut().zip(pairs) {
-                *out = close - before;
-            }
+        let start = range.start;
+        let rest = warm_up(self, bars, range, length, columns);
+        let before = &bars.close[rest.start.saturating_sub(length)..];
+        let pairs = bars.close[rest.clone()].iter().zip(before);
+        for (out, (close, before)) in columns[0][rest.start - start..].iter_mut().zip(pairs) {
+            *out = close - before;
         }
-        self.closes.catch_up(&bars.close[..range.end]);
+        self.closes.catch_up(rest.end, &bars.close[..rest.end]);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

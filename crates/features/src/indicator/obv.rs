@@ -1,8 +1,10 @@
 //! On-balance volume, and its slope.
 
-use super::Indicator;
+use std::ops::Range;
+
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 use crate::sliding::SlidingSums;
 
 /// The running sum of volume, signed by the close's move; it starts with the first
@@ -38,6 +40,20 @@ impl Indicator for Obv {
         self.value += signed(bar.volume, bar.close, self.last_close);
         self.last_close = bar.close;
         row[0] = self.value;
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, 1, columns);
+        let mut value = self.value;
+        let closes = &bars.close[rest.start.saturating_sub(1)..rest.end];
+        let pairs = closes.windows(2).zip(&bars.volume[rest.clone()]);
+        for (out, (pair, volume)) in columns[0][rest.start - start..].iter_mut().zip(pairs) {
+            value += signed(*volume, pair[1], pair[0]);
+            *out = value;
+        }
+        self.value = value;
+        self.last_close = closes.last().copied().unwrap_or(self.last_close);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

@@ -1,8 +1,10 @@
 //! Relative strength index: the share of gains in all moves, 0 to 100.
 
-use super::Indicator;
+use std::ops::Range;
+
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 
 /// Wilder's index of closes; warm-up n. When nothing moved it is 0.
 #[derive(Debug, Clone)]
@@ -59,6 +61,16 @@ fn moves(change: f64) -> (f64, f64) {
 impl Indicator for Rsi {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
         row[0] = if self.seen > self.length { self.step(bar.close) } else { self.warm(bar.close) };
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.length as usize + 1, columns);
+        let mut state = self.clone();
+        for (out, close) in columns[0][rest.start - start..].iter_mut().zip(&bars.close[rest]) {
+            *out = state.step(*close);
+        }
+        *self = state;
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

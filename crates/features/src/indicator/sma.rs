@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Indicator;
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
 use crate::bars::{Bar, Bars};
 use crate::window::Window;
@@ -52,23 +52,19 @@ impl Indicator for Sma {
     }
 
     fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
-        let length = self.length as usize;
-        let (out, start) = (&mut *columns[0], range.start);
-        let fast = range.start.max(length - 1).min(range.end);
-        for index in range.start..fast {
-            out[index - start] = self.next(bars.close[index]);
+        let length = self.window.slots().len();
+        let start = range.start;
+        let rest = warm_up(self, bars, range, length - 1, columns);
+        let (mut sum, scale) = (self.sum, self.length);
+        let leaving = &bars.close[(rest.start + 1).saturating_sub(length)..];
+        let pairs = bars.close[rest.clone()].iter().zip(leaving);
+        for (out, (value, leaving)) in columns[0][rest.start - start..].iter_mut().zip(pairs) {
+            let total = sum + value;
+            sum = total - leaving;
+            *out = total / scale;
         }
-        if fast == range.end {
-            return;
-        }
-        let mut state = Self { window: Window::new(1), ..*self };
-        let entering = &bars.close[fast..range.end];
-        let leaving = &bars.close[fast + 1 - length..];
-        for ((out, value), leaving) in out[fast - start..].iter_mut().zip(entering).zip(leaving) {
-            *out = state.step(*value, *leaving);
-        }
-        self.sum = state.sum;
-        self.window.catch_up(&bars.close[..range.end]);
+        self.sum = sum;
+        self.window.catch_up(rest.end, &bars.close[..rest.end]);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {

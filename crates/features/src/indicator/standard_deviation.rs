@@ -1,8 +1,10 @@
 //! Population standard deviation of the last n closes.
 
-use super::Indicator;
+use std::ops::Range;
+
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
-use crate::bars::Bar;
+use crate::bars::{Bar, Bars};
 
 /// Mean and population standard deviation of the last n values.
 ///
@@ -11,6 +13,7 @@ use crate::bars::Bar;
 /// the deviation 0, and large prices lose no digits.
 #[derive(Debug, Clone)]
 pub struct Moments {
+    rate: f64,
     anchor: f64,
     /// Before the phase: values of this block. From it on: sums of distances and of
     /// their squares from there to the end of the block before.
@@ -24,7 +27,7 @@ impl Moments {
     /// Moments of `length` values.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { anchor: 0.0, slots: vec![[0.0; 2]; length], prefix: [0.0; 2], pushed: 0, phase: 0 }
+        Self { rate: 1.0 / length as f64, anchor: 0.0, slots: vec![[0.0; 2]; length], prefix: [0.0; 2], pushed: 0, phase: 0 }
     }
 
     /// Takes the next value; mean and deviation, or NaN during warm-up.
@@ -43,7 +46,7 @@ impl Moments {
             return (f64::NAN, f64::NAN);
         }
         let [sum, squares] = self.slots[self.phase];
-        self.moments(self.prefix[0] + sum, self.prefix[1] + squares)
+        moments(self.anchor, self.rate, [self.prefix[0] + sum, self.prefix[1] + squares])
     }
 
     /// The end of a block: its last value is the anchor of the next.
@@ -58,14 +61,52 @@ impl Moments {
         }
         self.prefix = [0.0; 2];
         self.phase = 0;
-        self.moments(sum, squares)
+        moments(value, self.rate, [sum, squares])
     }
 
-    fn moments(&self, sum: f64, squares: f64) -> (f64, f64) {
-        let length = self.slots.len() as f64;
-        let mean = sum / length;
-        let variance = squares / length - mean * mean;
-        (self.anchor + mean, if variance > 0.0 { variance.sqrt() } else { 0.0 })
+    /// Takes `values` in order, all after the warm-up, and writes the mean and the
+    /// deviation after each.
+    pub fn fill(&mut self, values: &[f64], means: &mut [f64], deviations: &mut [f64]) {
+        let length = self.slots.len();
+        let mut at = 0;
+        while at < values.len() {
+            let block = at..at + length;
+            if self.phase == 0 && block.end <= values.len() {
+                self.block(&values[block.clone()], &mut means[block.clone()], &mut deviations[block]);
+                at += length;
+            } else {
+                (means[at], deviations[at]) = self.next(values[at]);
+                at += 1;
+            }
+        }
+    }
+
+    /// A whole block from phase 0.
+    fn block(&mut self, values: &[f64], means: &mut [f64], deviations: &mut [f64]) {
+        let (anchor, last) = (self.anchor, values.len() - 1);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        let suffixes = &self.slots[1..];
+        let outs = means.iter_mut().zip(deviations.iter_mut());
+        for (((mean, deviation), value), suffix) in outs.zip(values).zip(suffixes) {
+            let distance = value - anchor;
+            sum += distance;
+            squares += distance * distance;
+            (*mean, *deviation) = (sum + suffix[0], squares + suffix[1]);
+        }
+        for (mean, deviation) in means[..last].iter_mut().zip(&mut deviations[..last]) {
+            (*mean, *deviation) = moments(anchor, self.rate, [*mean, *deviation]);
+        }
+        for (slot, value) in self.slots.iter_mut().zip(values) {
+            slot[0] = *value;
+        }
+        self.pushed += values.len() as u64;
+        (means[last], deviations[last]) = self.turn(values[last]);
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.slots.len()
     }
 
     /// Writes or reads the state.
@@ -78,25 +119,45 @@ impl Moments {
     }
 }
 
+/// Mean and deviation of values whose distances from `anchor`, and their squares, have
+/// the `sums`; `rate` is one over their number.
+fn moments(anchor: f64, rate: f64, sums: [f64; 2]) -> (f64, f64) {
+    let mean = sums[0] * rate;
+    let variance = sums[1] * rate - mean * mean;
+    let variance = if variance > 0.0 { variance } else { 0.0 };
+    (anchor + mean, variance.sqrt())
+}
+
 /// Population standard deviation of closes; warm-up n − 1.
 #[derive(Debug, Clone)]
-pub struct StandardDeviation(Moments);
+pub struct StandardDeviation {
+    moments: Moments,
+    means: Vec<f64>,
+}
 
 impl StandardDeviation {
     /// The deviation over `length` closes.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self(Moments::new(length))
+        Self { moments: Moments::new(length), means: Vec::new() }
     }
 }
 
 impl Indicator for StandardDeviation {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
-        row[0] = self.0.next(bar.close).1;
+        row[0] = self.moments.next(bar.close).1;
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let start = range.start;
+        let rest = warm_up(self, bars, range, self.moments.length() - 1, columns);
+        self.means.resize(rest.len(), 0.0);
+        let out = &mut columns[0][rest.start - start..];
+        self.moments.fill(&bars.close[rest], &mut self.means, out);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
-        self.0.walk(archive);
+        self.moments.walk(archive);
     }
 }
 

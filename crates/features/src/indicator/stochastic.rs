@@ -1,36 +1,64 @@
 //! Stochastic oscillator: where the close lies in the range of the last n candles.
 
-use super::{Indicator, is_noise};
-use crate::archive::Archive;
-use crate::bars::Bar;
-use crate::window::{Window, highest, lowest};
+use std::ops::Range;
 
-/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of
-/// rounding noise gives 0.
+use super::{Indicator, is_noise, warm_up};
+use crate::archive::Archive;
+use crate::bars::{Bar, Bars};
+use crate::window::{Extremes, Window, highest, lowest};
+
+/// Slow %K and slow %D, 0 to 100; warm-up n + k + d − 3. A range of rounding noise
+/// gives 0.
 #[derive(Debug, Clone)]
 pub struct Stochastic {
     high: Window,
     low: Window,
     fast: Window,
     slow: Window,
+    extremes: Extremes,
+    fast_block: Vec<f64>,
+    slow_block: Vec<f64>,
 }
 
 impl Stochastic {
     /// The oscillator over `length` candles, smoothed by simple means of `k` and `d`.
     #[must_use]
     pub fn new(length: usize, k: usize, d: usize) -> Self {
-        Self { high: Window::new(length), low: Window::new(length), fast: Window::new(k), slow: Window::new(d) }
+        Self {
+            high: Window::new(length),
+            low: Window::new(length),
+            fast: Window::new(k),
+            slow: Window::new(d),
+            extremes: Extremes::default(),
+            fast_block: Vec::new(),
+            slow_block: Vec::new(),
+        }
     }
 }
 
-/// The close's place in a range, 0 to 100; 0 when the range is empty.
+/// The close's place in a range, 0 to 100; 0 when the range is rounding noise.
 fn place(highest: f64, lowest: f64, close: f64) -> f64 {
-    let unit = (highest - lowest) / 100.0;
-    if is_noise(highest - lowest, highest + lowest) { 0.0 } else { (close - lowest) / unit }
+    let range = highest - lowest;
+    let place = (close - lowest) / range * 100.0;
+    if is_noise(range, highest + lowest) { 0.0 } else { place }
 }
 
+/// The mean of a full window, added from the oldest to the newest.
 fn mean(window: &Window) -> f64 {
-    window.iter().fold(0.0, |sum, value| sum + value) / window.slots().len() as f64
+    window.iter().reduce(|sum, value| sum + value).unwrap_or(f64::NAN) / window.slots().len() as f64
+}
+
+/// Means of each `length` neighbours of `values`, added from the oldest to the newest;
+/// as many as `out` holds.
+fn means(values: &[f64], length: usize, out: &mut [f64]) {
+    let count = length as f64;
+    let windows = out.iter_mut().zip(values);
+    match length {
+        3 => windows.zip(&values[1..]).zip(&values[2..]).for_each(|(((out, a), b), c)| *out = (a + b + c) / count),
+        _ => windows.zip(values.windows(length)).for_each(|((out, oldest), window)| {
+            *out = window[1..].iter().fold(*oldest, |sum, value| sum + value) / count;
+        }),
+    }
 }
 
 impl Indicator for Stochastic {
@@ -50,6 +78,30 @@ impl Indicator for Stochastic {
         if self.slow.is_full() {
             row.copy_from_slice(&[slow, mean(&self.slow)]);
         }
+    }
+
+    fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
+        let [length, k, d] = [&self.high, &self.fast, &self.slow].map(|window| window.slots().len());
+        let start = range.start;
+        let rest = warm_up(self, bars, range, length + k + d - 3, columns);
+        if rest.is_empty() {
+            return;
+        }
+        let from = rest.start - (k - 1) - (d - 1);
+        let (high, low) = self.extremes.of(bars, from..rest.end, length);
+        self.fast_block.clear();
+        let prices = high.iter().zip(low).zip(&bars.close[from..rest.end]);
+        self.fast_block.extend(prices.map(|((high, low), close)| place(*high, *low, *close)));
+        // The slow values before the block are needed for the first means.
+        self.slow_block.resize(rest.len() + d - 1, 0.0);
+        let slow = &mut self.slow_block;
+        means(&self.fast_block, k, slow);
+        means(slow, d, &mut columns[1][rest.start - start..]);
+        columns[0][rest.start - start..].copy_from_slice(&slow[d - 1..]);
+        self.high.catch_up(rest.end, &bars.high[..rest.end]);
+        self.low.catch_up(rest.end, &bars.low[..rest.end]);
+        self.fast.catch_up(rest.end + 1 - length, &self.fast_block);
+        self.slow.catch_up(rest.end + 2 - length - k, slow);
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
