@@ -110,8 +110,8 @@ pub fn backtest(
         targets.push(target);
         equity.push(step.equity);
         exposed += usize::from(simulation.account().quantity().0 != 0);
-        if step.fills.count() > 0 {
-            fills.extend(step.fills.iter());
+        if step.traded {
+            fills.extend(simulation.fills().iter());
         }
     }
     let last = simulation.index();

@@ -7,22 +7,27 @@
 //! candles, computing features and choosing actions are left to others.
 
 mod backtest;
+mod bootstrap;
 mod environment;
 mod error;
+mod folds;
 mod ledger;
 mod metrics;
 mod random;
 mod reward;
 mod round_trip;
 mod rules;
+mod scenario;
 mod simulation;
 mod strategy;
 #[cfg(test)]
 mod testing;
 
 pub use backtest::{Backtest, backtest, equity_hash, replay};
+pub use bootstrap::{Bootstrap, Interval, Intervals, intervals};
 pub use environment::{Environment, EnvironmentState, Transition};
 pub use error::SimError;
+pub use folds::{Fold, FoldWindow, folds};
 pub use ledger::{Account, Fill, Fills, Side};
 pub use metrics::{
     Drawdown, METRICS, Metric, Metrics, Moments, MonthReturn, Performance, Series, Trials, WORST_DRAWDOWNS,
@@ -31,5 +36,6 @@ pub use metrics::{
 pub use reward::{Reward, RewardError};
 pub use round_trip::{RoundTrip, round_trips};
 pub use rules::{Funding, Rules};
+pub use scenario::{BASELINE_CROSS, COST_FACTORS, Scenario, baselines, sensitivity};
 pub use simulation::{End, Simulation, Step};
 pub use strategy::{Decider, Strategy, StrategyError, random_like};

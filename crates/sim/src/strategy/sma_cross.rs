@@ -9,31 +9,31 @@ use assay_types::{Price, Target};
 pub(super) struct SmaCrossDecider {
     fast: usize,
     slow: usize,
-    /// `fast_sum · slow − slow_sum · fast`, which is above zero for a long.
-    margin: i128,
+    fast_sum: i128,
+    slow_sum: i128,
     seen: usize,
 }
 
 impl SmaCrossDecider {
     pub const fn new(fast: usize, slow: usize) -> Self {
-        Self { fast, slow, margin: 0, seen: 0 }
+        Self { fast, slow, fast_sum: 0, slow_sum: 0, seen: 0 }
     }
 
-    /// The margin cannot overflow: prices are below 2^90, windows below 2^20.
+    /// Nothing here can overflow: prices are below 2^90 and windows below 2^20.
     #[inline]
     pub fn decide(&mut self, close: &[Price], index: usize) -> Target {
-        let (fast, slow) = (self.fast as i128, self.slow as i128);
-        self.margin += close[index].0 * (slow - fast);
+        self.fast_sum += close[index].0;
+        self.slow_sum += close[index].0;
         if self.seen >= self.fast {
-            self.margin -= close[index - self.fast].0 * slow;
+            self.fast_sum -= close[index - self.fast].0;
         }
         if self.seen >= self.slow {
-            self.margin += close[index - self.slow].0 * fast;
+            self.slow_sum -= close[index - self.slow].0;
         }
         self.seen += 1;
         if self.seen < self.slow {
             Target::Flat
-        } else if self.margin > 0 {
+        } else if self.fast_sum * self.slow as i128 > self.slow_sum * self.fast as i128 {
             Target::Long
         } else {
             Target::Short
