@@ -1,0 +1,156 @@
+//! The one matrix product: `C[i][j] = start + Σ_p A(i, p) · B[p][j]`, with p ascending
+//! and one rounding per term, whatever the tiling. It serves the forward pass, the
+//! gradient of the inputs and the gradient of the weights.
+
+use super::lanes::{Block, LANES, Lanes};
+
+/// What an element starts from.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Zero.
+    Zero,
+    /// One number per column: a bias.
+    Bias(&'a [Block]),
+    /// What `C` holds already.
+    Kept,
+}
+
+/// The left matrix: element (i, p) is `values[i · row + p · step]`.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    /// The numbers.
+    pub values: &'a [f32],
+    /// Distance between rows.
+    pub row: usize,
+    /// Distance between the terms of a row.
+    pub step: usize,
+}
+
+/// `c` (`rows` × `columns` blocks) from `a` (`rows` × `depth`) and `b` (`depth` ×
+/// `columns` blocks), in tiles of `R` rows and `C` blocks that stay in registers.
+#[inline(always)]
+pub fn product<V: Lanes, const R: usize, const C: usize>(
+    rows: usize,
+    depth: usize,
+    a: Left,
+    b: &[Block],
+    columns: usize,
+    start: Start,
+    c: &mut [Block],
+) {
+    let mut column = 0;
+    while column + C <= columns {
+        panel::<V, R, C>(rows, depth, a, b, columns, column, start, c);
+        column += C;
+    }
+    while column < columns {
+        panel::<V, R, 1>(rows, depth, a, b, columns, column, start, c);
+        column += 1;
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into the product")]
+fn panel<V: Lanes, const R: usize, const C: usize>(
+    rows: usize,
+    depth: usize,
+    a: Left,
+    b: &[Block],
+    columns: usize,
+    column: usize,
+    start: Start,
+    c: &mut [Block],
+) {
+    let mut row = 0;
+    while row + R <= rows {
+        tile::<V, R, C>(row, depth, a, b, columns, column, start, c);
+        row += R;
+    }
+    if R > 4 && row + 4 <= rows {
+        tile::<V, 4, C>(row, depth, a, b, columns, column, start, c);
+        row += 4;
+    }
+    if row + 2 <= rows {
+        tile::<V, 2, C>(row, depth, a, b, columns, column, start, c);
+        row += 2;
+    }
+    while row < rows {
+        tile::<V, 1, C>(row, depth, a, b, columns, column, start, c);
+        row += 1;
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into the product")]
+fn tile<V: Lanes, const R: usize, const C: usize>(
+    row: usize,
+    depth: usize,
+    a: Left,
+    b: &[Block],
+    columns: usize,
+    column: usize,
+    start: Start,
+    c: &mut [Block],
+) {
+    let mut sums = [[V::splat(0.0); C]; R];
+    match start {
+        Start::Zero => {}
+        Start::Bias(bias) => {
+            for j in 0..C {
+                let value = V::load(&bias[column + j]);
+                for sum in &mut sums {
+                    sum[j] = value;
+                }
+            }
+        }
+        Start::Kept => {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                for (j, value) in sum.iter_mut().enumerate() {
+                    *value = V::load(&c[(row + i) * columns + column + j]);
+                }
+            }
+        }
+    }
+    let mut at = row * a.row;
+    let mut from = column;
+    for _ in 0..depth {
+        let terms: &[Block; C] = b[from..from + C].try_into().expect("C blocks");
+        let mut right = [V::splat(0.0); C];
+        for j in 0..C {
+            right[j] = V::load(&terms[j]);
+        }
+        for i in 0..R {
+            let left = V::splat(a.values[at + i * a.row]);
+            for j in 0..C {
+                sums[i][j] = left.mul_add(right[j], sums[i][j]);
+            }
+        }
+        at += a.step;
+        from += columns;
+    }
+    for (i, sum) in sums.iter().enumerate() {
+        for (j, value) in sum.iter().enumerate() {
+            value.store(&mut c[(row + i) * columns + column + j]);
+        }
+    }
+}
+
+/// `out` (`columns` · 16 rows of `Block::count(rows)` blocks) = the transpose of `from`
+/// (`rows` rows of `columns` blocks); the rows that fill up the last block are zero.
+#[inline(always)]
+pub fn transpose<V: Lanes>(rows: usize, columns: usize, from: &[Block], out: &mut [Block]) {
+    let out_columns = Block::count(rows);
+    for block_row in 0..out_columns {
+        for column in 0..columns {
+            let mut square = [V::splat(0.0); LANES];
+            for (i, value) in square.iter_mut().enumerate() {
+                if block_row * LANES + i < rows {
+                    *value = V::load(&from[(block_row * LANES + i) * columns + column]);
+                }
+            }
+            for (i, value) in V::transpose(square).into_iter().enumerate() {
+                value.store(&mut out[(column * LANES + i) * out_columns + block_row]);
+            }
+        }
+    }
+}
