@@ -1,0 +1,147 @@
+//! The replay buffer: what happened, kept small.
+//!
+//! Observations are made of a bar's features, which the data set holds already, and
+//! of the account's inputs. So a transition is the bar's index and a few numbers: 29
+//! bytes, whatever the number of features.
+
+use serde::{Deserialize, Serialize};
+
+/// Account inputs of an observation: the position's sign and its open return.
+pub type AccountInputs = [f32; 2];
+
+/// One step of the past.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transition {
+    /// The bar whose close was observed; the next observation is of the bar after it.
+    pub bar: u32,
+    /// The account at that close.
+    pub account: AccountInputs,
+    /// The action, in [−1, 1].
+    pub action: f32,
+    /// The reward.
+    pub reward: f32,
+    /// The account at the next close.
+    pub next_account: AccountInputs,
+    /// Whether the episode terminated there, so that nothing follows. A truncated
+    /// episode is not over: its last observation still has a value.
+    pub terminated: bool,
+}
+
+/// The last `capacity` transitions, in columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayBuffer {
+    capacity: usize,
+    /// Where the next transition goes.
+    next: usize,
+    bar: Vec<u32>,
+    account: Vec<AccountInputs>,
+    action: Vec<f32>,
+    reward: Vec<f32>,
+    next_account: Vec<AccountInputs>,
+    terminated: Vec<bool>,
+}
+
+impl ReplayBuffer {
+    /// An empty buffer; memory is taken as it fills.
+    ///
+    /// # Panics
+    /// When `capacity` is zero.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        assert!(capacity > 0, "a replay buffer holds at least one transition");
+        Self {
+            capacity,
+            next: 0,
+            bar: Vec::new(),
+            account: Vec::new(),
+            action: Vec::new(),
+            reward: Vec::new(),
+            next_account: Vec::new(),
+            terminated: Vec::new(),
+        }
+    }
+
+    /// Transitions held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bar.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bar.is_empty()
+    }
+
+    /// Adds a transition in place of the oldest when the buffer is full.
+    pub fn push(&mut self, transition: Transition) {
+        if self.len() < self.capacity {
+            self.bar.push(transition.bar);
+            self.account.push(transition.account);
+            self.action.push(transition.action);
+            self.reward.push(transition.reward);
+            self.next_account.push(transition.next_account);
+            self.terminated.push(transition.terminated);
+        } else {
+            let at = self.next;
+            self.bar[at] = transition.bar;
+            self.account[at] = transition.account;
+            self.action[at] = transition.action;
+            self.reward[at] = transition.reward;
+            self.next_account[at] = transition.next_account;
+            self.terminated[at] = transition.terminated;
+        }
+        self.next = (self.next + 1) % self.capacity;
+    }
+
+    /// The transition at `slot`.
+    ///
+    /// # Panics
+    /// When `slot` is not below [`ReplayBuffer::len`].
+    #[inline]
+    #[must_use]
+    pub fn get(&self, slot: usize) -> Transition {
+        Transition {
+            bar: self.bar[slot],
+            account: self.account[slot],
+            action: self.action[slot],
+            reward: self.reward[slot],
+            next_account: self.next_account[slot],
+            terminated: self.terminated[slot],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transition(bar: u32) -> Transition {
+        let value = bar as f32;
+        Transition {
+            bar,
+            account: [1.0, value],
+            action: value / 10.0,
+            reward: -value,
+            next_account: [-1.0, value + 0.5],
+            terminated: bar % 3 == 0,
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_forgets_the_oldest_first() {
+        let mut buffer = ReplayBuffer::new(4);
+        assert!(buffer.is_empty());
+        for bar in 0..10 {
+            buffer.push(transition(bar));
+            assert_eq!(buffer.len(), (bar as usize + 1).min(4));
+        }
+        let mut held: Vec<u32> = (0..4).map(|slot| buffer.get(slot).bar).collect();
+        held.sort_unstable();
+        assert_eq!(held, [6, 7, 8, 9]);
+        for slot in 0..4 {
+            assert_eq!(buffer.get(slot), transition(buffer.get(slot).bar));
+        }
+    }
+}
