@@ -2,7 +2,7 @@
 
 use assay_model::{Activation, Adam, Gradients, Isa, Mlp, ModelError, Want, Workspace};
 
-use super::initial::uniform_network;
+use crate::initial::uniform_fan_in;
 use super::saved;
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
@@ -34,7 +34,7 @@ impl Actor {
         rng: &mut Rng,
     ) -> Result<Self, ModelError> {
         let sizes: Vec<usize> = [inputs].into_iter().chain(hidden.iter().copied()).chain([outputs]).collect();
-        let network = uniform_network(&sizes, activation, rng)?;
+        let network = uniform_fan_in(&sizes, activation, rng)?;
         Ok(Self {
             optimizer: Adam::new(&network, 1e-8),
             gradients: Gradients::new(&network),

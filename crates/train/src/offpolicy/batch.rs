@@ -22,6 +22,12 @@ impl<'a> Features<'a> {
         Self { values, columns }
     }
 
+    /// Number of rows.
+    #[must_use]
+    pub const fn bars(&self) -> usize {
+        self.values.len() / self.columns
+    }
+
     /// Features of one bar.
     #[inline]
     #[must_use]

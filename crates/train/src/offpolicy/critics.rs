@@ -3,7 +3,7 @@
 
 use assay_model::{Activation, Adam, Gradients, Isa, Mlp, ModelError, Want, Workspace};
 
-use super::initial::uniform_network;
+use crate::initial::uniform_fan_in;
 use super::saved;
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
@@ -41,7 +41,7 @@ impl Critics {
         let sizes: Vec<usize> = [inputs + 1].into_iter().chain(hidden.iter().copied()).chain([1]).collect();
         let mut members = Vec::with_capacity(count);
         for _ in 0..count {
-            let network = uniform_network(&sizes, activation, rng)?;
+            let network = uniform_fan_in(&sizes, activation, rng)?;
             let (optimizer, gradients) = (Adam::new(&network, 1e-8), Gradients::new(&network));
             let space = Workspace::new(&network, rows);
             members.push(Critic { target: network.clone(), network, optimizer, gradients, space });

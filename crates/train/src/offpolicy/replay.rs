@@ -4,7 +4,8 @@
 //! of the account's inputs. So a transition is the bar's index and a few numbers: 29
 //! bytes, whatever the number of features.
 
-use serde::{Deserialize, Serialize};
+use crate::checkpoint::{Reader, Writer};
+use crate::error::TrainError;
 
 /// Account inputs of an observation: the position's sign and its open return.
 pub type AccountInputs = [f32; 2];
@@ -28,8 +29,7 @@ pub struct Transition {
 }
 
 /// The last `capacity` transitions, in columns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReplayBuffer {
     capacity: usize,
     /// Where the next transition goes.
@@ -111,6 +111,42 @@ impl ReplayBuffer {
             terminated: self.terminated[slot],
         }
     }
+
+    /// Writes every transition.
+    pub fn save(&self, writer: &mut Writer) {
+        writer.u64(self.next as u64);
+        let bars: Vec<u8> = self.bar.iter().flat_map(|bar| bar.to_le_bytes()).collect();
+        writer.bytes(&bars);
+        writer.f32s(self.account.as_flattened());
+        writer.f32s(&self.action);
+        writer.f32s(&self.reward);
+        writer.f32s(self.next_account.as_flattened());
+        let ends: Vec<u8> = self.terminated.iter().map(|terminated| u8::from(*terminated)).collect();
+        writer.bytes(&ends);
+    }
+
+    /// Restores what [`Self::save`] wrote; every transition has to be within `bars`
+    /// bars.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] when the columns do not fit together or this buffer.
+    pub fn restore(&mut self, reader: &mut Reader, bars: usize) -> Result<(), TrainError> {
+        let next = reader.usize()?;
+        let bar: Vec<u32> = reader.bytes()?.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        let account = reader.f32s()?.as_chunks().0.to_vec();
+        let (action, reward) = (reader.f32s()?, reader.f32s()?);
+        let next_account = reader.f32s()?.as_chunks().0.to_vec();
+        let terminated: Vec<bool> = reader.bytes()?.iter().map(|end| *end != 0).collect();
+        let count = bar.len();
+        let lengths = [account.len(), action.len(), reward.len(), next_account.len(), terminated.len()];
+        let full_or_growing = if count < self.capacity { next == count } else { next < count };
+        let fits = count <= self.capacity && full_or_growing && bar.iter().all(|bar| (*bar as usize) + 1 < bars);
+        if !fits || lengths.iter().any(|length| *length != count) {
+            return Err(TrainError::Checkpoint("its replay buffer does not fit this run".into()));
+        }
+        *self = Self { capacity: self.capacity, next, bar, account, action, reward, next_account, terminated };
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +178,24 @@ mod tests {
         assert_eq!(held, [6, 7, 8, 9]);
         for slot in 0..4 {
             assert_eq!(buffer.get(slot), transition(buffer.get(slot).bar));
+        }
+    }
+
+    #[test]
+    fn a_saved_buffer_reads_back_and_one_that_does_not_fit_is_refused() {
+        for count in [0, 3, 4, 7] {
+            let mut buffer = ReplayBuffer::new(4);
+            (0..count).for_each(|bar| buffer.push(transition(bar)));
+            let mut writer = Writer::default();
+            buffer.save(&mut writer);
+            let bytes = writer.finish();
+            let restore = |capacity, bars| {
+                let mut copy = ReplayBuffer::new(capacity);
+                copy.restore(&mut Reader::new(&bytes).unwrap(), bars).map(|()| copy)
+            };
+            assert_eq!(restore(4, 8).as_ref(), Ok(&buffer), "{count}");
+            assert_eq!(restore(2, 8).is_ok(), count == 0);
+            assert_eq!(restore(4, 3).is_ok(), count == 0);
         }
     }
 }
