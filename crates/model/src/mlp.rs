@@ -120,6 +120,16 @@ impl Workspace {
         Block::flat_mut(self.deltas.last_mut().expect("a workspace for the backward pass"))
     }
 
+    /// [`Self::outputs`] to read beside [`Self::output_gradient_mut`] to write.
+    ///
+    /// # Panics
+    /// When the workspace is forward only.
+    pub fn output_and_gradient_mut(&mut self) -> (&[f32], &mut [f32]) {
+        let outputs = &self.outputs[self.outputs.len() - 1];
+        let gradient = self.deltas.last_mut().expect("a workspace for the backward pass");
+        (Block::flat(outputs), Block::flat_mut(gradient))
+    }
+
     /// The gradient with respect to the inputs after a backward pass that asked for
     /// it: row `i` starts at `i · input_stride()`.
     ///

@@ -1,0 +1,26 @@
+//! Training: from a config and a training set to a policy.
+//!
+//! Pure: a [`Trainer`] is given candles, features, a seed and a number of threads,
+//! and gives counters and checkpoint bytes; an edge times it and writes files. The
+//! same config and seed give the same weights on any processor and with any number
+//! of threads (R5). The test split never enters this crate.
+
+pub mod checkpoint;
+mod config;
+mod environments;
+mod error;
+mod initial;
+mod onpolicy;
+mod rng;
+mod set;
+mod stats;
+mod trainer;
+
+pub use config::{Algorithm, Auto, Budget, NumberOrAuto, Scaler, SplitPreset, TrainConfig};
+pub use environments::{Environments, Outcome};
+pub use error::TrainError;
+pub use initial::{orthogonal, uniform_fan_in};
+pub use rng::Rng;
+pub use set::TrainingSet;
+pub use stats::UpdateStats;
+pub use trainer::Trainer;

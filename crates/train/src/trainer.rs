@@ -1,0 +1,163 @@
+//! The trainer: one door to every algorithm.
+
+use assay_model::{Head, Isa, Mlp};
+use assay_types::Hash;
+
+use crate::checkpoint::{Reader, Writer};
+use crate::config::TrainConfig;
+use crate::error::TrainError;
+use crate::onpolicy::OnPolicy;
+use crate::set::TrainingSet;
+use crate::stats::UpdateStats;
+
+/// One run in progress.
+///
+/// Every learner in [`Learner`] has the same five functions: `new(set, config, seed,
+/// threads, isa)`, `update()`, `save(writer)`, `restore(reader)` and `network()`.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    learner: Learner<'a>,
+    /// Of the config with this run's seed: what a checkpoint belongs to.
+    identity: Hash,
+    total_timesteps: u64,
+    timesteps: u64,
+    updates: u64,
+}
+
+/// The families of algorithms.
+#[derive(Debug)]
+enum Learner<'a> {
+    /// PPO and A2C.
+    OnPolicy(Box<OnPolicy<'a>>),
+}
+
+impl<'a> Trainer<'a> {
+    /// A fresh run of `config` on `set` with `seed` (which stands in for the config's
+    /// own). `threads` and `isa` change the speed only.
+    ///
+    /// # Errors
+    /// [`TrainError`] when the config or the set does not fit.
+    pub fn new(
+        set: &TrainingSet<'a>,
+        config: &TrainConfig,
+        seed: u64,
+        threads: usize,
+        isa: Isa,
+    ) -> Result<Self, TrainError> {
+        config.check()?;
+        set.check()?;
+        let learner = if config.algorithm.is_on_policy() {
+            Learner::OnPolicy(Box::new(OnPolicy::new(set, config, seed, threads, isa)?))
+        } else {
+            return Err(TrainError::Value { key: "algorithm".into(), reason: "use ppo or a2c".into() });
+        };
+        let identity = Hash::of_json(&TrainConfig { seed, ..config.clone() }.to_value());
+        let total_timesteps = config.total_timesteps.timesteps(set.train.len());
+        Ok(Self { learner, identity, total_timesteps, timesteps: 0, updates: 0 })
+    }
+
+    /// The run that `bytes`, made by [`Self::checkpoint`], stopped at; it goes on to the
+    /// same weights as if it had not stopped.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] when the bytes are damaged or belong to another
+    /// config or seed; otherwise as [`Self::new`].
+    pub fn resume(
+        bytes: &[u8],
+        set: &TrainingSet<'a>,
+        config: &TrainConfig,
+        seed: u64,
+        threads: usize,
+        isa: Isa,
+    ) -> Result<Self, TrainError> {
+        let mut trainer = Self::new(set, config, seed, threads, isa)?;
+        let mut reader = Reader::new(bytes)?;
+        if reader.bytes()? != trainer.identity.0 {
+            let reason = "it belongs to a run with another config or seed: resume it with its own".into();
+            return Err(TrainError::Checkpoint(reason));
+        }
+        trainer.timesteps = reader.u64()?;
+        trainer.updates = reader.u64()?;
+        match &mut trainer.learner {
+            Learner::OnPolicy(learner) => learner.restore(&mut reader)?,
+        }
+        reader.finish()?;
+        Ok(trainer)
+    }
+
+    /// Everything the run depends on: weights, optimisers, random streams,
+    /// environments. To be kept by the caller, in one piece.
+    #[must_use]
+    pub fn checkpoint(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.bytes(&self.identity.0);
+        writer.u64(self.timesteps);
+        writer.u64(self.updates);
+        match &self.learner {
+            Learner::OnPolicy(learner) => learner.save(&mut writer),
+        }
+        writer.finish()
+    }
+
+    /// One roll-out and what is learned from it.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] when a loss is not finite, [`TrainError::Sim`] when
+    /// the ledger overflows.
+    pub fn update(&mut self) -> Result<UpdateStats, TrainError> {
+        let (steps, mut stats) = match &mut self.learner {
+            Learner::OnPolicy(learner) => learner.update()?,
+        };
+        self.timesteps += steps;
+        self.updates += 1;
+        stats.timesteps = self.timesteps;
+        stats.updates = self.updates;
+        for (what, value) in [("the policy loss", stats.policy_loss), ("the value loss", stats.value_loss)] {
+            if value.is_some_and(|value| !value.is_finite()) {
+                return Err(TrainError::Diverged { timesteps: self.timesteps, what });
+            }
+        }
+        Ok(stats)
+    }
+
+    /// The policy's network: three logits, or one number before its tanh, as
+    /// [`Self::head`] says.
+    #[must_use]
+    pub fn network(&self) -> Mlp {
+        match &self.learner {
+            Learner::OnPolicy(learner) => learner.network(),
+        }
+    }
+
+    /// What the outputs of [`Self::network`] mean.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        match &self.learner {
+            Learner::OnPolicy(_) => Head::Discrete,
+        }
+    }
+
+    /// Environment steps taken.
+    #[must_use]
+    pub const fn timesteps(&self) -> u64 {
+        self.timesteps
+    }
+
+    /// Updates done.
+    #[must_use]
+    pub const fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Environment steps to take in all.
+    #[must_use]
+    pub const fn total_timesteps(&self) -> u64 {
+        self.total_timesteps
+    }
+
+    /// Whether the budget is spent.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.timesteps >= self.total_timesteps
+    }
+}
