@@ -6,59 +6,62 @@ mod common;
 
 use assay_model::Isa;
 use assay_sim::{Reward, Rules};
-use assay_train::offpolicy::{Method, OffPolicy, Settings};
-use assay_train::{Environments, Rng, TrainingSet};
+use assay_train::{TrainConfig, Trainer, TrainingSet};
 use assay_types::Price;
 
+/// Steps before the measured ones; learning starts after 100.
+const WARM_UP: u64 = 200;
+const STRETCHES: usize = 5;
+
 fn main() {
-    let (candles, features) = common::random_walk(200_000, 20);
+    let (candles, features) = common::random_walk(200_000, 19);
     let set = TrainingSet {
         candles: &candles,
         features: &features,
-        columns: 20,
+        columns: 19,
         train: 0..candles.len(),
-        validation: candles.len()..candles.len(),
+        validation: 0..0,
         rules: Rules::new(Price(10_000_000_000)),
         reward: Reward::ReturnMinusCost,
     };
-    for (name, method, net_arch, stretch) in [
-        ("sac", Method::sac(), vec![256, 256], 300),
-        ("sac", Method::sac(), vec![64, 64], 3_000),
-        ("td3", Method::td3(), vec![400, 300], 300),
-        ("ddpg", Method::ddpg(), vec![64, 64], 5_000),
-    ] {
-        let rng = Rng::new(1);
-        let environments =
-            Environments::new(&set, 1, Some(4_096), 100.0, &rng.fork(0)).expect("the set fits together");
-        let settings = Settings { net_arch: net_arch.clone(), ..method.defaults() };
-        let mut learner = OffPolicy::new(&set, environments, &method, settings, &rng, Isa::detect())
-            .expect("the settings fit together");
-        let mut advance = |steps: u64| {
-            for _ in 0..steps {
-                learner.advance().expect("training does not diverge");
-            }
-        };
-        advance(200);
-        let (mut wall, mut cpu) = (0.0_f64, 0.0_f64);
-        for _ in 0..5 {
-            let watch = common::Stopwatch::start();
-            advance(stretch);
-            let seconds = watch.seconds();
-            wall = wall.max(stretch as f64 / seconds.0);
-            cpu = cpu.max(stretch as f64 / seconds.1);
+    for (algorithm, net_arch, steps) in
+        [("sac", [256, 256], 300), ("sac", [64, 64], 3_000), ("td3", [400, 300], 300), ("ddpg", [64, 64], 5_000)]
+    {
+        for threads in [1, 2] {
+            measure(&set, algorithm, net_arch, steps, threads);
         }
-        println!(
-            "{}",
-            serde_json::json!({
-                "bench": "offpolicy",
-                "algorithm": name,
-                "net": net_arch,
-                "batch_size": 256,
-                "steps_per_second": wall.round(),
-                "steps_per_cpu_second": cpu.round(),
-                "isa": Isa::detect().name(),
-                "threads": 1,
-            })
-        );
     }
+}
+
+fn measure(set: &TrainingSet, algorithm: &str, net_arch: [usize; 2], steps: u64, threads: usize) {
+    let keys = serde_json::json!({
+        "dataset": "synthetic/RANDOM-WALK/1m", "algorithm": algorithm, "net_arch": net_arch, "episode_steps": 4096,
+    });
+    let config = TrainConfig::from_value(&keys).expect("a config");
+    let mut trainer = Trainer::new(set, &config, 1, threads, Isa::detect()).expect("config and set fit together");
+    let mut advance = |steps: u64| {
+        for _ in 0..steps {
+            trainer.update().expect("training does not diverge");
+        }
+    };
+    advance(WARM_UP);
+    let (mut wall, mut cpu) = (0.0_f64, 0.0_f64);
+    for _ in 0..STRETCHES {
+        let watch = common::Stopwatch::start();
+        advance(steps);
+        let seconds = watch.seconds();
+        wall = wall.max(steps as f64 / seconds.0);
+        cpu = cpu.max(steps as f64 / seconds.1);
+    }
+    let row = serde_json::json!({
+        "name": "offpolicy",
+        "algorithm": algorithm,
+        "net": net_arch,
+        "batch_size": config.batch_size,
+        "steps_per_second": wall.round(),
+        "steps_per_cpu_second": cpu.round(),
+        "isa": Isa::detect().name(),
+        "threads": threads,
+    });
+    println!("{row}");
 }

@@ -3,9 +3,10 @@
 #![allow(dead_code, reason = "each benchmark and test uses a part")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
+use assay_model::Policy;
 use assay_sim::{Reward, Rules, Simulation};
-use assay_train::TrainingSet;
-use assay_types::{Candle, Candles, Market, Price, Qty, Target, Timeframe};
+use assay_train::{Trainer, TrainingSet};
+use assay_types::{Candle, Candles, InputScaling, Market, Price, Qty, Target, Timeframe};
 
 /// The finaliser of splitmix64.
 fn mix(mut z: u64) -> u64 {
@@ -196,4 +197,12 @@ fn cpu_seconds() -> Option<f64> {
         total += text.split_whitespace().next()?.parse::<f64>().ok()?;
     }
     Some(total / 1e9)
+}
+
+/// The sum of test returns of the trainer's deterministic policy.
+pub fn test_return(planted: &Planted, trainer: &Trainer) -> f64 {
+    let columns = (0..Planted::COLUMNS).map(|column| format!("feature_{column}")).collect();
+    let scaling = InputScaling::identity(Planted::COLUMNS);
+    let policy = Policy::new(columns, scaling, trainer.network(), trainer.head()).expect("a policy of this task");
+    planted.judge(|bar, account| policy.act_scaled(planted.row(bar), account).target)
 }

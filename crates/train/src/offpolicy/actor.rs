@@ -1,19 +1,22 @@
 //! The policy network of an off-policy learner with its optimiser.
 
-use assay_model::{Activation, Adam, Gradients, Isa, Mlp, ModelError, Want, Workspace};
+use assay_model::{Adam, Gradients, Isa, Mlp, Want, Workspace};
 
 use crate::initial::uniform_fan_in;
-use super::saved;
+use super::{Settings, saved};
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
 use crate::rng::Rng;
 
+/// PyTorch's ε of Adam.
+pub const EPSILON: f32 = 1e-8;
+
 /// A network from observations to the numbers an action is made of.
+#[derive(Debug)]
 pub struct Actor {
     /// The network.
     pub network: Mlp,
-    /// Its optimiser.
-    pub optimizer: Adam,
+    optimizer: Adam,
     gradients: Gradients,
     /// Results for a whole batch.
     pub space: Workspace,
@@ -21,24 +24,17 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// An actor of `inputs` numbers with `outputs` numbers, for batches of `rows`.
+    /// An actor of `inputs` numbers with `outputs` numbers.
     ///
     /// # Errors
-    /// [`ModelError::Sizes`] for layers no network can have.
-    pub fn new(
-        inputs: usize,
-        hidden: &[usize],
-        outputs: usize,
-        activation: Activation,
-        rows: usize,
-        rng: &mut Rng,
-    ) -> Result<Self, ModelError> {
-        let sizes: Vec<usize> = [inputs].into_iter().chain(hidden.iter().copied()).chain([outputs]).collect();
-        let network = uniform_fan_in(&sizes, activation, rng)?;
+    /// [`TrainError::Model`] for layers no network can have.
+    pub fn new(inputs: usize, outputs: usize, settings: &Settings, rng: &mut Rng) -> Result<Self, TrainError> {
+        let sizes: Vec<usize> = [inputs].into_iter().chain(settings.net_arch.iter().copied()).chain([outputs]).collect();
+        let network = uniform_fan_in(&sizes, settings.activation, rng)?;
         Ok(Self {
-            optimizer: Adam::new(&network, 1e-8),
+            optimizer: Adam::new(&network, EPSILON),
             gradients: Gradients::new(&network),
-            space: Workspace::new(&network, rows),
+            space: Workspace::new(&network, settings.batch_size),
             single: Workspace::forward_only(&network, 1),
             network,
         })

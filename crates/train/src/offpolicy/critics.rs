@@ -1,27 +1,45 @@
 //! Action values: one or two networks that read an observation with an action, and the
 //! slowly following copies that make the regression's targets.
 
-use assay_model::{Activation, Adam, Gradients, Isa, Mlp, ModelError, Want, Workspace};
+use assay_model::{Adam, Gradients, Isa, Mlp, Want, Workspace};
 
 use crate::initial::uniform_fan_in;
-use super::saved;
+use super::actor::EPSILON;
+use super::{Settings, saved};
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
 use crate::rng::Rng;
 
+/// Multiplications of a forward pass below which a second thread costs more than it
+/// gives.
+const LEAST_FOR_TWO_THREADS: usize = 4_000_000;
+
+#[derive(Debug)]
 struct Critic {
     network: Mlp,
     target: Mlp,
     optimizer: Adam,
     gradients: Gradients,
     space: Workspace,
+    /// A number for each row: values, then slopes.
+    numbers: Vec<f32>,
+}
+
+impl Critic {
+    /// Takes the values of the last forward pass into `numbers`.
+    fn take_values(&mut self) {
+        let values = self.space.outputs().chunks_exact(self.space.stride());
+        self.numbers.iter_mut().zip(values).for_each(|(number, row)| *number = row[0]);
+    }
 }
 
 /// The critics of one learner, for batches of a fixed number of rows.
+#[derive(Debug)]
 pub struct Critics {
     members: Vec<Critic>,
     rows: usize,
-    target_space: Workspace,
+    /// Whether each critic has a thread of its own.
+    parallel: bool,
 }
 
 impl Critics {
@@ -29,60 +47,77 @@ impl Critics {
     /// to them.
     ///
     /// # Errors
-    /// [`ModelError::Sizes`] for layers no network can have.
-    pub fn new(
-        count: usize,
-        inputs: usize,
-        hidden: &[usize],
-        activation: Activation,
-        rows: usize,
-        rng: &mut Rng,
-    ) -> Result<Self, ModelError> {
-        let sizes: Vec<usize> = [inputs + 1].into_iter().chain(hidden.iter().copied()).chain([1]).collect();
+    /// [`TrainError::Model`] for layers no network can have.
+    pub fn new(count: usize, inputs: usize, settings: &Settings, rng: &mut Rng) -> Result<Self, TrainError> {
+        let rows = settings.batch_size;
+        let sizes: Vec<usize> = [inputs + 1].into_iter().chain(settings.net_arch.iter().copied()).chain([1]).collect();
         let mut members = Vec::with_capacity(count);
         for _ in 0..count {
-            let network = uniform_fan_in(&sizes, activation, rng)?;
-            let (optimizer, gradients) = (Adam::new(&network, 1e-8), Gradients::new(&network));
-            let space = Workspace::new(&network, rows);
-            members.push(Critic { target: network.clone(), network, optimizer, gradients, space });
+            let network = uniform_fan_in(&sizes, settings.activation, rng)?;
+            members.push(Critic {
+                target: network.clone(),
+                optimizer: Adam::new(&network, EPSILON),
+                gradients: Gradients::new(&network),
+                space: Workspace::new(&network, rows),
+                numbers: vec![0.0; rows],
+                network,
+            });
         }
-        let target_space = Workspace::forward_only(&members[0].network, rows);
-        Ok(Self { members, rows, target_space })
+        let work: usize = sizes.windows(2).map(|pair| pair[0] * pair[1]).sum::<usize>() * rows;
+        Ok(Self { members, rows, parallel: settings.threads >= 2 && count >= 2 && work >= LEAST_FOR_TWO_THREADS })
+    }
+
+    /// Runs `work` on each of the first `count` critics, which are independent of each
+    /// other, so that the threads change nothing but the time.
+    fn each(&mut self, count: usize, work: impl Fn(&mut Critic) + Sync) {
+        let members = &mut self.members[..count];
+        match members {
+            [first, rest @ ..] if self.parallel && !rest.is_empty() => std::thread::scope(|scope| {
+                for member in rest {
+                    scope.spawn(|| work(member));
+                }
+                work(first);
+            }),
+            _ => members.iter_mut().for_each(work),
+        }
     }
 
     /// The least value that the target networks give each of the `pairs`.
     pub fn least_target(&mut self, isa: Isa, pairs: &[f32], least: &mut Vec<f32>) {
+        let rows = self.rows;
+        self.each(self.members.len(), |member| {
+            member.target.forward(isa, pairs, rows, &mut member.space);
+            member.take_values();
+        });
+        self.least(self.members.len(), least);
+    }
+
+    /// The least of the numbers of the first `count` members.
+    fn least(&self, count: usize, least: &mut Vec<f32>) {
         least.clear();
-        least.resize(self.rows, f32::INFINITY);
-        for member in &self.members {
-            member.target.forward(isa, pairs, self.rows, &mut self.target_space);
-            let values = self.target_space.outputs().chunks_exact(self.target_space.stride());
-            for (least, row) in least.iter_mut().zip(values) {
-                *least = least.min(row[0]);
-            }
+        least.extend_from_slice(&self.members[0].numbers);
+        for member in &self.members[1..count] {
+            least.iter_mut().zip(&member.numbers).for_each(|(least, value)| *least = least.min(*value));
         }
     }
 
     /// One step of each critic towards `targets`, by the mean squared error times
     /// `weight`. Gives the sum of the critics' losses before it.
     pub fn regress(&mut self, isa: Isa, pairs: &[f32], targets: &[f32], weight: f32, learning_rate: f64) -> f32 {
-        let scale = weight / self.rows as f32;
-        let mut loss = 0.0;
-        for member in &mut self.members {
-            let space = &mut member.space;
-            member.network.forward(isa, pairs, self.rows, space);
+        let rows = self.rows;
+        let scale = weight / rows as f32;
+        self.each(self.members.len(), |member| {
+            let Critic { network, optimizer, gradients, space, numbers, .. } = member;
+            network.forward(isa, pairs, rows, space);
             let stride = space.stride();
-            let mut squares = 0.0;
-            for (row, target) in targets.iter().enumerate() {
-                let error = space.outputs()[row * stride] - target;
-                squares += error * error;
-                space.output_gradient_mut()[row * stride] = 2.0 * scale * error;
+            for (row, (target, error)) in targets.iter().zip(&mut *numbers).enumerate() {
+                *error = space.outputs()[row * stride] - target;
+                space.output_gradient_mut()[row * stride] = 2.0 * scale * *error;
             }
-            loss += squares * scale;
-            member.network.backward(isa, pairs, self.rows, space, &mut member.gradients, Want::Weights);
-            member.optimizer.update(isa, &mut member.network, &member.gradients, learning_rate, 1.0);
-        }
-        loss
+            network.backward(isa, pairs, rows, space, gradients, Want::Weights);
+            optimizer.update(isa, network, gradients, learning_rate, 1.0);
+        });
+        self.members.iter().map(|member| member.numbers.iter().map(|error| error * error).sum::<f32>() * scale).sum()
     }
 
     /// The least value over the first `count` critics of each of the `pairs`, and its
@@ -95,31 +130,36 @@ impl Critics {
         least: &mut Vec<f32>,
         slope: &mut Vec<f32>,
     ) {
-        least.clear();
-        least.resize(self.rows, f32::INFINITY);
-        slope.clear();
-        slope.resize(self.rows, 0.0);
-        let members = &mut self.members[..count];
-        let stride = members[0].space.stride();
-        for member in members.iter_mut() {
-            member.network.forward(isa, pairs, self.rows, &mut member.space);
-            for (row, least) in least.iter_mut().enumerate() {
-                *least = least.min(member.space.outputs()[row * stride]);
+        let rows = self.rows;
+        self.each(count, |member| {
+            member.network.forward(isa, pairs, rows, &mut member.space);
+            member.take_values();
+        });
+        self.least(count, least);
+        let mut taken = vec![false; rows];
+        for member in &mut self.members[..count] {
+            for (row, taken) in taken.iter_mut().enumerate() {
+                let chosen = !*taken && member.numbers[row] <= least[row];
+                *taken |= chosen;
+                member.numbers[row] = if chosen { 1.0 } else { 0.0 };
             }
         }
-        let mut taken = vec![false; self.rows];
-        for member in members {
-            for row in 0..self.rows {
-                let chosen = !taken[row] && member.space.outputs()[row * stride] <= least[row];
-                taken[row] |= chosen;
-                member.space.output_gradient_mut()[row * stride] = if chosen { 1.0 } else { 0.0 };
+        self.each(count, |member| {
+            let Critic { network, gradients, space, numbers, .. } = member;
+            let stride = space.stride();
+            for (row, number) in numbers.iter().enumerate() {
+                space.output_gradient_mut()[row * stride] = *number;
             }
-            let network = &member.network;
-            network.backward(isa, pairs, self.rows, &mut member.space, &mut member.gradients, Want::Inputs);
-            let (width, action) = (member.space.input_stride(), network.inputs() - 1);
-            for (row, slope) in slope.iter_mut().enumerate() {
-                *slope += member.space.input_gradient()[row * width + action];
+            network.backward(isa, pairs, rows, space, gradients, Want::Inputs);
+            let (width, action) = (space.input_stride(), network.inputs() - 1);
+            for (row, number) in numbers.iter_mut().enumerate() {
+                *number = space.input_gradient()[row * width + action];
             }
+        });
+        slope.clear();
+        slope.extend_from_slice(&self.members[0].numbers);
+        for member in &self.members[1..count] {
+            slope.iter_mut().zip(&member.numbers).for_each(|(slope, own)| *slope += own);
         }
     }
 

@@ -68,12 +68,6 @@ impl ReplayBuffer {
         self.bar.len()
     }
 
-    /// Whether none is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bar.is_empty()
-    }
-
     /// Adds a transition in place of the oldest when the buffer is full.
     pub fn push(&mut self, transition: Transition) {
         if self.len() < self.capacity {
@@ -168,7 +162,7 @@ mod tests {
     #[test]
     fn a_full_buffer_forgets_the_oldest_first() {
         let mut buffer = ReplayBuffer::new(4);
-        assert!(buffer.is_empty());
+        assert_eq!(buffer.len(), 0);
         for bar in 0..10 {
             buffer.push(transition(bar));
             assert_eq!(buffer.len(), (bar as usize + 1).min(4));

@@ -1,7 +1,7 @@
 //! Soft actor-critic (Haarnoja et al. 2018) in the order of operations and with the
 //! defaults of Stable-Baselines3.
 
-use assay_model::{Isa, Mlp, ModelError};
+use assay_model::{Isa, Mlp};
 
 use super::actor::Actor;
 use super::batch::Batch;
@@ -11,10 +11,15 @@ use super::squashed::Squashed;
 use super::temperature::Temperature;
 use super::{Losses, Settings};
 use crate::checkpoint::{Reader, Writer};
+use crate::config::TrainConfig;
 use crate::error::TrainError;
 use crate::rng::Rng;
 
+/// The automatic target: minus the number of actions.
+const TARGET_ENTROPY: f64 = -1.0;
+
 /// Networks and optimisers of SAC.
+#[derive(Debug)]
 pub struct Sac {
     actor: Actor,
     critics: Critics,
@@ -33,22 +38,21 @@ impl Sac {
     /// Fresh networks for observations of `inputs` numbers.
     ///
     /// # Errors
-    /// [`ModelError::Sizes`] for layers no network can have.
-    pub fn new(
-        settings: &Settings,
-        temperature: Temperature,
-        target_update_interval: u64,
-        inputs: usize,
-        rng: &mut Rng,
-    ) -> Result<Self, ModelError> {
-        let Settings { net_arch, activation, batch_size, .. } = settings;
+    /// [`TrainError`] when a key of SAC is missing.
+    pub fn new(config: &TrainConfig, settings: &Settings, inputs: usize, rng: &mut Rng) -> Result<Self, TrainError> {
+        let target_entropy = config.need("target_entropy", config.target_entropy)?;
+        let temperature = match config.need("ent_coef", config.ent_coef)?.number() {
+            Some(value) => Temperature::fixed(value),
+            None => Temperature::learnt(1.0, target_entropy.number().unwrap_or(TARGET_ENTROPY)),
+        };
+        let rows = settings.batch_size;
         Ok(Self {
-            actor: Actor::new(inputs, net_arch, 2, *activation, *batch_size, rng)?,
-            critics: Critics::new(2, inputs, net_arch, *activation, *batch_size, rng)?,
+            actor: Actor::new(inputs, 2, settings, rng)?,
+            critics: Critics::new(2, inputs, settings, rng)?,
             temperature,
             updates: 0,
-            target_update_interval,
-            noise: vec![0.0; *batch_size],
+            target_update_interval: config.need("target_update_interval", config.target_update_interval)?,
+            noise: vec![0.0; rows],
             sampled: Squashed::default(),
             next: Squashed::default(),
             targets: Vec::new(),
@@ -115,7 +119,7 @@ impl Sac {
         if self.updates.is_multiple_of(self.target_update_interval) {
             self.critics.follow(isa, settings.tau);
         }
-        Losses { actor: actor * share, critic, temperature }
+        Losses { actor: actor * share, critic, temperature: Some(temperature) }
     }
 
     /// Writes every number that training goes on from.

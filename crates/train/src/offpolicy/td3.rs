@@ -2,32 +2,48 @@
 //! (Lillicrap et al. 2016) as its special case of one critic, no delay and no target
 //! noise, as Stable-Baselines3 has it.
 
-use assay_model::{Isa, Mlp, ModelError, Workspace};
+use assay_model::{Isa, Mlp, Workspace};
 
 use super::actor::Actor;
 use super::batch::Batch;
 use super::critics::Critics;
 use super::normals::fill_normals;
-use super::{Losses, Settings};
+use super::{Losses, Settings, saved};
 use crate::checkpoint::{Reader, Writer};
+use crate::config::{Algorithm, TrainConfig};
 use crate::error::TrainError;
 use crate::rng::Rng;
-use crate::offpolicy::saved;
 
 /// What tells TD3 from DDPG.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Delays {
-    /// Number of critics.
-    pub critics: usize,
+#[derive(Debug, Clone, Copy)]
+struct Delays {
+    critics: usize,
     /// Critic updates for each update of the actor and the targets.
-    pub policy_delay: u64,
+    policy_delay: u64,
     /// Standard deviation of the noise on target actions.
-    pub target_noise: f32,
+    target_noise: f32,
     /// The noise is clamped to ± this.
-    pub target_noise_clip: f32,
+    target_noise_clip: f32,
+}
+
+impl Delays {
+    const DDPG: Self = Self { critics: 1, policy_delay: 1, target_noise: 0.0, target_noise_clip: 0.0 };
+
+    fn new(config: &TrainConfig) -> Result<Self, TrainError> {
+        if config.algorithm == Algorithm::Ddpg {
+            return Ok(Self::DDPG);
+        }
+        Ok(Self {
+            critics: 2,
+            policy_delay: config.need("policy_delay", config.policy_delay)?,
+            target_noise: config.need("target_policy_noise", config.target_policy_noise)? as f32,
+            target_noise_clip: config.need("target_noise_clip", config.target_noise_clip)? as f32,
+        })
+    }
 }
 
 /// Networks and optimisers of TD3 or DDPG.
+#[derive(Debug)]
 pub struct Td3 {
     delays: Delays,
     actor: Actor,
@@ -47,20 +63,21 @@ impl Td3 {
     /// Fresh networks for observations of `inputs` numbers.
     ///
     /// # Errors
-    /// [`ModelError::Sizes`] for layers no network can have.
-    pub fn new(settings: &Settings, delays: Delays, inputs: usize, rng: &mut Rng) -> Result<Self, ModelError> {
-        let Settings { net_arch, activation, batch_size, .. } = settings;
-        let actor = Actor::new(inputs, net_arch, 1, *activation, *batch_size, rng)?;
+    /// [`TrainError`] when a key of TD3 is missing.
+    pub fn new(config: &TrainConfig, settings: &Settings, inputs: usize, rng: &mut Rng) -> Result<Self, TrainError> {
+        let delays = Delays::new(config)?;
+        let rows = settings.batch_size;
+        let actor = Actor::new(inputs, 1, settings, rng)?;
         Ok(Self {
             delays,
             actor_target: actor.network.clone(),
-            target_space: Workspace::forward_only(&actor.network, *batch_size),
+            target_space: Workspace::forward_only(&actor.network, rows),
             actor,
-            critics: Critics::new(delays.critics, inputs, net_arch, *activation, *batch_size, rng)?,
+            critics: Critics::new(delays.critics, inputs, settings, rng)?,
             updates: 0,
             actor_loss: 0.0,
-            noise: vec![0.0; *batch_size],
-            actions: vec![0.0; *batch_size],
+            noise: vec![0.0; rows],
+            actions: vec![0.0; rows],
             targets: Vec::new(),
             least: Vec::new(),
             slope: Vec::new(),
@@ -108,7 +125,7 @@ impl Td3 {
             self.critics.follow(isa, settings.tau);
             self.actor_target.blend(isa, &self.actor.network, settings.tau);
         }
-        Losses { actor: self.actor_loss, critic, temperature: 0.0 }
+        Losses { actor: self.actor_loss, critic, temperature: None }
     }
 
     /// One step of the actor up the first critic's value.
