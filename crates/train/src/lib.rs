@@ -10,6 +10,7 @@ mod config;
 mod environments;
 mod error;
 mod initial;
+mod offpolicy;
 mod onpolicy;
 mod rng;
 mod session;
