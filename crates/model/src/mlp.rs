@@ -416,7 +416,10 @@ impl Mlp {
                 let (weight, bias) =
                     gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
                 let start = if want == Want::MoreWeights { Start::Kept } else { Start::Zero };
-                isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight);
+                match index.checked_sub(1).filter(|_| layer.outputs <= NARROW) {
+                    Some(below) => narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight),
+                    None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
+                }
                 if want != Want::MoreWeights {
                     bias.fill(Block::ZERO);
                 }
@@ -438,6 +441,40 @@ impl Mlp {
                 }
             }
         }
+    }
+}
+
+/// A layer of at most so many outputs would leave most of a block's lanes idle.
+const NARROW: usize = 4;
+
+/// The gradient of a narrow layer's weights, with the lanes along its inputs: the same
+/// sums in the same order, in a fraction of the time.
+#[expect(clippy::too_many_arguments, reason = "one step of the backward pass")]
+fn narrow(
+    isa: Isa,
+    layer: Layer,
+    rows: usize,
+    delta: &[Block],
+    inputs: &[Block],
+    start: Start,
+    scratch: &mut [Block],
+    weight: &mut [Block],
+) {
+    let columns = Block::count(layer.inputs);
+    let width = columns * LANES;
+    let scratch = &mut scratch[..layer.outputs * columns];
+    let weight = Block::flat_mut(weight);
+    if matches!(start, Start::Kept) {
+        let turned = Block::flat_mut(scratch);
+        for (input, outputs) in weight.chunks_exact(LANES).enumerate() {
+            (0..layer.outputs).for_each(|output| turned[output * width + input] = outputs[output]);
+        }
+    }
+    let left = Left { values: Block::flat(delta), row: 1, step: layer.columns * LANES };
+    isa.product(layer.outputs, rows, left, &inputs[..rows * columns], columns, start, scratch);
+    let turned = Block::flat(scratch);
+    for (input, outputs) in weight.chunks_exact_mut(LANES).enumerate() {
+        (0..layer.outputs).for_each(|output| outputs[output] = turned[output * width + input]);
     }
 }
 

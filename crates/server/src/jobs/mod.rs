@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod evaluate;
 pub mod fetch;
 pub mod import;
 pub mod list;
