@@ -417,7 +417,9 @@ impl Mlp {
                     gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
                 let start = if want == Want::MoreWeights { Start::Kept } else { Start::Zero };
                 match index.checked_sub(1).filter(|_| layer.outputs <= NARROW) {
-                    Some(below) => narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight),
+                    Some(below) => {
+                        narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight)
+                    }
                     None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
                 }
                 if want != Want::MoreWeights {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Indicator, warm_up};
 use super::standard_deviation::Moments;
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
 use crate::bars::{Bar, Bars};
 

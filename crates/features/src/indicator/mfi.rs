@@ -22,7 +22,13 @@ impl Mfi {
     /// The index over `length` moves.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { last: f64::NAN, flows: SlidingSums::new(length), price_block: Vec::new(), flow_block: Vec::new(), sum_block: Vec::new() }
+        Self {
+            last: f64::NAN,
+            flows: SlidingSums::new(length),
+            price_block: Vec::new(),
+            flow_block: Vec::new(),
+            sum_block: Vec::new(),
+        }
     }
 }
 

@@ -136,7 +136,9 @@ pub fn evaluate(
 ) -> Result<Evaluation, JobError> {
     if range.is_empty() {
         let dataset = assay_lake::Lake::dataset(candles);
-        return Err(JobError::Input(format!("{dataset} has no candles in that period: choose another --from and --to")));
+        return Err(JobError::Input(format!(
+            "{dataset} has no candles in that period: choose another --from and --to"
+        )));
     }
     let result = backtest(candles, rules, range.clone(), decide)?;
     let first = measure(candles, rules, &result, &Trials::default())?;
@@ -191,8 +193,7 @@ fn record_trial(
     let dataset = assay_lake::Lake::dataset(candles).to_string();
     let (from_ms, to_ms) = (candles.open_time_ms[range.start], candles.close_time_ms(range.end - 1));
     let sharpe_per_bar = (moments.deviation > 0.0).then(|| moments.mean / moments.deviation);
-    let trial =
-        Trial { dataset, from_ms, to_ms, subject: subject.trial_name(), sharpe_per_bar, at_ms: now_ms() };
+    let trial = Trial { dataset, from_ms, to_ms, subject: subject.trial_name(), sharpe_per_bar, at_ms: now_ms() };
     let trials = workspace.home.trials();
     if !workspace.dry_run {
         trials.record(&trial)?;

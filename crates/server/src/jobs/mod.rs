@@ -1,6 +1,7 @@
 //! The jobs, one file each.
 
 pub mod audit;
+pub mod backtest;
 pub mod check;
 pub mod evaluate;
 pub mod fetch;
@@ -11,3 +12,4 @@ pub mod prepare;
 pub mod resample;
 pub mod runs;
 pub mod signals;
+pub mod train;

@@ -1,4 +1,11 @@
-//! The report: one self-contained HTML page.
+//! The report of an evaluation: CSV files, metrics as JSON, and one self-contained page.
 
-pub mod chart;
-pub mod html;
+mod chart;
+mod files;
+mod html;
+mod number;
+mod page;
+
+pub use files::{files, write};
+pub use number::{NONE, money, or_dash, percent, ratio};
+pub use page::{format_metric, scenario_words};
