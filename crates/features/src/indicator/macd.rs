@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::{Indicator, warm_up};
 use super::ema::Ema;
+use super::{Indicator, warm_up};
 use crate::archive::Archive;
 use crate::bars::{Bar, Bars};
 
@@ -28,7 +28,14 @@ impl Macd {
     /// `slow`.
     #[must_use]
     pub fn new(fast: u64, slow: u64, signal: u64) -> Self {
-        Self { steady: (slow + signal) as usize, skip: slow - fast, seen: 0, fast: Ema::new(fast), slow: Ema::new(slow), signal: Ema::new(signal) }
+        Self {
+            steady: (slow + signal) as usize,
+            skip: slow - fast,
+            seen: 0,
+            fast: Ema::new(fast),
+            slow: Ema::new(slow),
+            signal: Ema::new(signal),
+        }
     }
 }
 

@@ -27,7 +27,14 @@ impl Moments {
     /// Moments of `length` values.
     #[must_use]
     pub fn new(length: usize) -> Self {
-        Self { rate: 1.0 / length as f64, anchor: 0.0, slots: vec![[0.0; 2]; length], prefix: [0.0; 2], pushed: 0, phase: 0 }
+        Self {
+            rate: 1.0 / length as f64,
+            anchor: 0.0,
+            slots: vec![[0.0; 2]; length],
+            prefix: [0.0; 2],
+            pushed: 0,
+            phase: 0,
+        }
     }
 
     /// Takes the next value; mean and deviation, or NaN during warm-up.
