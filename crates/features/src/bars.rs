@@ -1,5 +1,7 @@
 //! Candles as binary floats: the form in which indicators read them.
 
+use std::ops::Range;
+
 use assay_types::{Candle, Candles};
 
 /// One candle in quote and base units.
@@ -100,13 +102,16 @@ impl Bars {
         }
     }
 
-    /// The typical price of the candle at `index`.
+    /// Replaces `prices` by the typical prices of the candles of `range`.
     ///
     /// # Panics
-    /// When `index` is not below [`Bars::len`].
-    #[must_use]
-    pub fn typical_price(&self, index: usize) -> f64 {
-        typical_price(self.high[index], self.low[index], self.close[index])
+    /// When the range reaches past the end.
+    pub fn typical_prices(&self, range: Range<usize>, prices: &mut Vec<f64>) {
+        prices.resize(range.len(), 0.0);
+        let candles = self.high[range.clone()].iter().zip(&self.low[range.clone()]).zip(&self.close[range]);
+        for (price, ((high, low), close)) in prices.iter_mut().zip(candles) {
+            *price = typical_price(*high, *low, *close);
+        }
     }
 }
 

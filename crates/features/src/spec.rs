@@ -44,7 +44,9 @@ impl FeatureSpec {
     /// # Errors
     /// As [`FeatureSpec::check`].
     pub fn warm_up(&self) -> Result<usize, FeatureError> {
-        Ok(self.plan()?.features.iter().map(|feature| feature.warm_up).max().unwrap_or(0))
+        self.check()?;
+        let places = self.columns.iter().filter_map(|column| features::find(column));
+        Ok(places.map(|(feature, column)| FEATURES[feature].warm_ups[column]).max().unwrap_or(0))
     }
 
     /// The sorted `name@version` of the indicators and of the scaler.

@@ -86,7 +86,7 @@ fn percent(value: f64, close: f64) -> f64 {
     value / close * 100.0
 }
 
-/// Average true range in percent of the close; warm-up n.
+/// Wilder's average of the true range, and the same in percent of the close; warm-up n.
 #[derive(Debug, Clone)]
 pub struct Natr(Atr);
 
@@ -100,19 +100,15 @@ impl Natr {
 
 impl Indicator for Natr {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
-        row[0] = percent(self.0.next(bar), bar.close);
+        let average = self.0.next(bar);
+        row.copy_from_slice(&[average, percent(average, bar.close)]);
     }
 
     fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
-        let start = range.start;
-        let rest = warm_up(self, bars, range, self.0.length as usize + 1, columns);
-        let out = &mut columns[0][rest.start - start..];
-        true_ranges(bars, rest.clone(), out);
-        if let Some(last_close) = bars.close[rest.clone()].last() {
-            self.0.steps(out, *last_close);
-        }
-        for (value, close) in out.iter_mut().zip(&bars.close[rest]) {
-            *value = percent(*value, *close);
+        let [averages, percents] = columns else { unreachable!("the list says two columns") };
+        self.0.fill(bars, range.clone(), &mut [&mut **averages]);
+        for ((out, average), close) in percents.iter_mut().zip(&**averages).zip(&bars.close[range]) {
+            *out = percent(*average, *close);
         }
     }
 

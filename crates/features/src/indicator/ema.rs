@@ -50,22 +50,42 @@ impl Ema {
     }
 }
 
-impl Indicator for Ema {
+/// Averages of different lengths side by side; warm-up n − 1 each. Their steps do not
+/// wait for one another, so that three cost little more than one.
+#[derive(Debug, Clone)]
+pub struct Emas<const N: usize>([Ema; N]);
+
+impl<const N: usize> Emas<N> {
+    /// The averages over each of `lengths`.
+    #[must_use]
+    pub fn new(lengths: [u64; N]) -> Self {
+        Self(lengths.map(Ema::new))
+    }
+}
+
+impl<const N: usize> Indicator for Emas<N> {
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
-        row[0] = self.next(bar.close);
+        for (value, average) in row.iter_mut().zip(&mut self.0) {
+            *value = average.next(bar.close);
+        }
     }
 
     fn fill(&mut self, bars: &Bars, range: Range<usize>, columns: &mut [&mut [f64]]) {
         let start = range.start;
-        let rest = warm_up(self, bars, range, self.length as usize, columns);
-        let mut state = self.clone();
-        for (out, close) in columns[0][rest.start - start..].iter_mut().zip(&bars.close[rest]) {
-            *out = state.step(*close);
+        let longest = self.0.iter().map(|average| average.length).max().unwrap_or(0);
+        let rest = warm_up(self, bars, range, longest as usize, columns);
+        let mut averages = self.0.clone();
+        let columns: &mut [&mut [f64]; N] = columns.try_into().expect("the list says as many columns as averages");
+        let columns = columns.each_mut().map(|column| &mut column[rest.start - start..][..rest.len()]);
+        for (at, close) in bars.close[rest].iter().enumerate() {
+            for index in 0..N {
+                columns[index][at] = averages[index].step(*close);
+            }
         }
-        *self = state;
+        self.0 = averages;
     }
 
     fn archive(&mut self, archive: &mut Archive<'_>) {
-        self.walk(archive);
+        self.0.iter_mut().for_each(|average| average.walk(archive));
     }
 }

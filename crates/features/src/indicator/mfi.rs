@@ -65,11 +65,12 @@ impl Indicator for Mfi {
         if rest.is_empty() {
             return;
         }
-        self.price_block.clear();
-        self.price_block.extend((rest.start - 1..rest.end).map(|index| bars.typical_price(index)));
+        bars.typical_prices(rest.start - 1..rest.end, &mut self.price_block);
         let prices = self.price_block[1..].iter().zip(&self.price_block).zip(&bars.volume[rest.clone()]);
-        self.flow_block.clear();
-        self.flow_block.extend(prices.map(|((price, last), volume)| flows(*price, *last, *volume)));
+        self.flow_block.resize(rest.len(), [0.0; 2]);
+        for (out, ((price, last), volume)) in self.flow_block.iter_mut().zip(prices) {
+            *out = flows(*price, *last, *volume);
+        }
         self.flows.fill(&self.flow_block, &mut self.sum_block);
         for (out, sums) in columns[0][rest.start - start..].iter_mut().zip(&self.sum_block) {
             *out = index(*sums);

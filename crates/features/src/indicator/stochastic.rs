@@ -51,13 +51,17 @@ fn mean(window: &Window) -> f64 {
 /// Means of each `length` neighbours of `values`, added from the oldest to the newest;
 /// as many as `out` holds.
 fn means(values: &[f64], length: usize, out: &mut [f64]) {
-    let count = length as f64;
-    let windows = out.iter_mut().zip(values);
-    match length {
-        3 => windows.zip(&values[1..]).zip(&values[2..]).for_each(|(((out, a), b), c)| *out = (a + b + c) / count),
-        _ => windows.zip(values.windows(length)).for_each(|((out, oldest), window)| {
-            *out = window[1..].iter().fold(*oldest, |sum, value| sum + value) / count;
-        }),
+    let divisor = length as f64;
+    let count = out.len();
+    if length == 3 {
+        let (oldest, middle, newest) = (&values[..count], &values[1..][..count], &values[2..][..count]);
+        for at in 0..count {
+            out[at] = (oldest[at] + middle[at] + newest[at]) / divisor;
+        }
+        return;
+    }
+    for (out, window) in out.iter_mut().zip(values.windows(length)) {
+        *out = window[1..].iter().fold(window[0], |sum, value| sum + value) / divisor;
     }
 }
 
@@ -89,9 +93,11 @@ impl Indicator for Stochastic {
         }
         let from = rest.start - (k - 1) - (d - 1);
         let (high, low) = self.extremes.of(bars, from..rest.end, length);
-        self.fast_block.clear();
+        self.fast_block.resize(rest.end - from, 0.0);
         let prices = high.iter().zip(low).zip(&bars.close[from..rest.end]);
-        self.fast_block.extend(prices.map(|((high, low), close)| place(*high, *low, *close)));
+        for (out, ((high, low), close)) in self.fast_block.iter_mut().zip(prices) {
+            *out = place(*high, *low, *close);
+        }
         // The slow values before the block are needed for the first means.
         self.slow_block.resize(rest.len() + d - 1, 0.0);
         let slow = &mut self.slow_block;
