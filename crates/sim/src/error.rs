@@ -35,7 +35,8 @@ pub enum SimError {
         /// When the price was printed, milliseconds since 1970 UTC.
         time_ms: i64,
     },
-    /// An amount above what 128 bits hold (about 1.7e30 units of money).
+    /// An amount of money above what 128 bits hold (about 1.7e30) or a quantity above
+    /// 2^120 units of 1e-12 (about 1.3e24).
     #[error("an amount at {time} is beyond the ledger's 128 bits: lower the initial cash or shorten the range", time = format_utc(*.time_ms))]
     Overflow {
         /// When it happened, milliseconds since 1970 UTC.

@@ -30,8 +30,9 @@ pub use error::SimError;
 pub use folds::{Fold, FoldWindow, folds};
 pub use ledger::{Account, Fill, Fills, Side};
 pub use metrics::{
-    Drawdown, METRICS, Metric, Metrics, Moments, MonthReturn, Performance, Series, Trials, WORST_DRAWDOWNS,
-    deflated_sharpe, measure, month_returns, probabilistic_sharpe, returns, sharpe, sortino, worst_drawdowns,
+    Drawdown, METRICS, Metric, MetricFunction, Metrics, Moments, MonthReturn, Performance, Series, Trials,
+    WORST_DRAWDOWNS, deflated_sharpe, measure, month_returns, probabilistic_sharpe, returns, sharpe, sortino,
+    worst_drawdowns,
 };
 pub use reward::{Reward, RewardError};
 pub use round_trip::{RoundTrip, round_trips};

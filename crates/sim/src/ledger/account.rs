@@ -151,7 +151,7 @@ impl Account {
             Target::Short => Side::Sell,
         };
         let price = fill_price(side, quote.price, rules)?;
-        let quantity = largest_quantity(self.cash.0, price.0, rules.step.0, rules.fee_ppm);
+        let quantity = largest_quantity(self.cash.0, price.0, rules.step.0, rules.fee_ppm)?;
         if quantity == 0 {
             return Some(None);
         }

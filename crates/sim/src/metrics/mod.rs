@@ -44,9 +44,12 @@ pub use sortino::sortino;
 /// A metric's value, or the reason why it has none.
 pub type Metric = Result<f64, &'static str>;
 
+/// Computes one metric.
+pub type MetricFunction = fn(&Series<'_>) -> Metric;
+
 /// Every metric, by its name in reports. Ratios and returns are fractions (0.1 is
 /// 10 %), amounts are in quote money, durations in days.
-pub const METRICS: &[(&str, fn(&Series<'_>) -> Metric)] = &[
+pub const METRICS: &[(&str, MetricFunction)] = &[
     ("total_return", total_return::metric),
     ("buy_and_hold_return", buy_and_hold::metric),
     ("excess_return", buy_and_hold::excess_metric),
