@@ -1,5 +1,6 @@
 //! Real recordings, from the folder that `ASSAY_TEST_DATA` names (default
 //! `../shared/data` from the workspace root). A missing folder fails.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read files and fail by panicking")]
 
 use std::path::PathBuf;
 
