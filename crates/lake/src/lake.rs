@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use assay_types::{Candle, Candles, Dataset, Gap, Market, Trade};
+use assay_types::{Candle, Candles, Dataset, Gap, Trade};
 use object_store::local::LocalFileSystem;
 use serde::Serialize;
 
@@ -218,12 +218,5 @@ impl Lake {
             }
         }
         Ok(list)
-    }
-
-    /// The name of a candle dataset.
-    #[must_use]
-    pub fn dataset(candles: &Candles) -> Dataset {
-        let market: Market = candles.market.clone();
-        Dataset { market, timeframe: candles.timeframe }
     }
 }

@@ -1,11 +1,12 @@
 //! Real recordings, from the folder that `ASSAY_TEST_DATA` names (default
 //! `../shared/data` from the workspace root). A missing folder fails.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read files and fail by panicking")]
 
 use std::path::PathBuf;
 
 use assay_lake::{
     ALL_TIME, BlockingLake, ImportOptions, ImportReport, OnConflict, TradeKind, TradeSet, import_candles,
-    import_trades, parse_candles,
+    import_trades, parse_candles, resample_candles, resample_trades,
 };
 use assay_types::time::parse_utc;
 use assay_types::{Candles, Dataset, Market, Timeframe};
@@ -138,5 +139,27 @@ fn mutated_real_files_never_panic_the_importer() {
             let options = ImportOptions { skip_rejected: round % 2 == 0, ignore_unknown_columns: true };
             let _ = parse_candles(name, bytes.into(), &dataset.market, dataset.timeframe, options);
         }
+    }
+}
+
+#[test]
+fn real_minutes_and_trades_resample_as_pandas_does() {
+    let text = include_str!("../../../testdata/resample/real_hashes.json");
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    let check = |candles: &Candles| {
+        let name = format!("{}/{}", candles.market, candles.timeframe);
+        assert_eq!(Some(candles.data_hash().to_string().as_str()), golden["hashes"][&name].as_str(), "{name}");
+    };
+    for (name, dataset, ..) in [FILES[1], FILES[2]] {
+        let (minutes, _) = import(name, dataset);
+        check(&minutes);
+        Timeframe::ALL[1..].iter().for_each(|timeframe| check(&resample_candles(&minutes, *timeframe).unwrap()));
+    }
+    let market = Market::new("binance", "XRP-ETH").unwrap();
+    let path = file("ticks/ft_XRP_OLD_trades.json.gz");
+    let (trades, _) = import_trades(&path, &market, ImportOptions::default()).unwrap();
+    let end = trades.last().unwrap().time_ms;
+    for timeframe in Timeframe::ALL {
+        check(&resample_trades(&market, &trades, timeframe, end).unwrap());
     }
 }

@@ -185,3 +185,54 @@ pub(crate) fn trades_page(body: &[u8]) -> Result<Vec<Trade>, PageError> {
 }
 
 pub(crate) use binance::{TRADES_PAGE_ROWS, TradesFrom};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A good answer of each venue, to be spoilt.
+    const ANSWERS: [&str; 6] = [
+        r#"[[1499040000000,"1.5","2","1","1.5","3",1499644799999,"2434.1",308,"1756.8","28.4","0"]]"#,
+        "[[1710327600,1,2,1.5,1.5,1.56794406]]",
+        r#"{"candles":[{"start":"1712192400","low":"1","high":"2","open":"1.5","close":"1.5","volume":"3"}]}"#,
+        r#"{"retCode":0,"retMsg":"OK","result":{"list":[["1709891679000","1","2","1","1","123.45","3390000"]]}}"#,
+        r#"{"code":"200000","data":[["1706637600","1","1","2","1","135.02905655","5859577.9"]]}"#,
+        r#"[{"a":26129,"p":"0.01633102","q":"4.70443515","f":27781,"l":27781,"T":1498793709153,"m":true,"M":true}]"#,
+    ];
+
+    fn read_all(body: &[u8]) -> usize {
+        let candles = Venue::ALL.iter().filter(|venue| venue.page(body).is_ok()).count();
+        candles + usize::from(trades_page(body).is_ok())
+    }
+
+    #[test]
+    fn each_answer_is_read_by_its_venue() {
+        for (venue, answer) in Venue::ALL.into_iter().zip(ANSWERS) {
+            assert_eq!(venue.page(answer.as_bytes()).map(|page| page.len()), Ok(1), "{venue}");
+        }
+        assert_eq!(trades_page(ANSWERS[5].as_bytes()).map(|page| page.len()), Ok(1));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn no_answer_makes_the_readers_panic(
+            which in 0_usize..6, changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..6), keep in any::<usize>()
+        ) {
+            let mut body = ANSWERS[which].as_bytes().to_vec();
+            for (at, value) in changes {
+                let at = at % body.len();
+                body[at] = value;
+            }
+            body.truncate(keep % (2 * body.len()));
+            let _ = read_all(&body);
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_panic(text in "[\\[\\]{}\",:0-9a-z.-]{0,80}") {
+            let _ = read_all(text.as_bytes());
+        }
+    }
+}

@@ -16,11 +16,13 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::cell::Cell;
+use super::lengths::{check_file, check_stream};
 use super::table::{Select, Selection, TakeRow};
 use crate::LakeError;
 
 /// Reads every row of an Arrow IPC file.
 pub(super) fn read_feather(file: &str, bytes: Bytes, select: Select<'_>, row: TakeRow<'_>) -> Result<(), LakeError> {
+    guarded(file, || Ok(check_file(file, &bytes)))??;
     let mut reader = guarded(file, || FileReader::try_new(Cursor::new(bytes), None))?;
     let schema = reader.schema();
     read_batches(file, &schema, select, row, &mut || reader.next())
@@ -28,6 +30,7 @@ pub(super) fn read_feather(file: &str, bytes: Bytes, select: Select<'_>, row: Ta
 
 /// Reads every row of an Arrow IPC stream.
 pub(super) fn read_stream(file: &str, bytes: Bytes, select: Select<'_>, row: TakeRow<'_>) -> Result<(), LakeError> {
+    guarded(file, || Ok(check_stream(file, &bytes)))??;
     let mut reader = guarded(file, || StreamReader::try_new(Cursor::new(bytes), None))?;
     let schema = reader.schema();
     read_batches(file, &schema, select, row, &mut || reader.next())

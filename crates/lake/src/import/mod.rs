@@ -10,6 +10,7 @@ mod candles;
 mod cell;
 mod columns;
 mod delimited;
+mod lengths;
 mod payload;
 mod rows;
 mod table;
