@@ -1,5 +1,5 @@
 //! The exported graph in ONNX Runtime against our own inference.
-#![allow(clippy::disallowed_methods, reason = "the test runs Python and writes files for it")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "the test runs Python and writes files for it")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

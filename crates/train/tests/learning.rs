@@ -1,5 +1,6 @@
 //! On a market with a planted signal, the learned policy has more than half of what
 //! knowing the signal would have earned, on candles it was not trained on.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod common;
 

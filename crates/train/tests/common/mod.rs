@@ -1,5 +1,6 @@
 //! A market with a planted signal: regimes that drift up or down, and a feature that
 //! shows the regime through noise.
+#![allow(clippy::unwrap_used, reason = "a test fixture")]
 
 use assay_sim::{Environment, Reward, Rules};
 use assay_train::{Rng, TrainConfig, TrainingSet};
