@@ -81,6 +81,13 @@ impl<'a> Environments<'a> {
         start..start + steps + 1
     }
 
+    /// The candle that environment `index` observes.
+    #[inline]
+    #[must_use]
+    pub fn candle(&self, index: usize) -> usize {
+        self.environments[index].index()
+    }
+
     /// Writes what environment `index` observes: the candle's scaled features, then
     /// the position and its unrealised return.
     ///

@@ -11,6 +11,7 @@ mod environments;
 mod error;
 mod evaluate;
 mod initial;
+mod offpolicy;
 mod onpolicy;
 mod rng;
 mod set;

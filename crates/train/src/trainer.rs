@@ -6,6 +6,7 @@ use assay_types::Hash;
 use crate::checkpoint::{Reader, Writer};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::offpolicy::OffPolicy;
 use crate::onpolicy::OnPolicy;
 use crate::set::TrainingSet;
 use crate::stats::UpdateStats;
@@ -29,6 +30,8 @@ pub struct Trainer<'a> {
 enum Learner<'a> {
     /// PPO and A2C.
     OnPolicy(Box<OnPolicy<'a>>),
+    /// SAC, TD3 and DDPG.
+    OffPolicy(Box<OffPolicy<'a>>),
 }
 
 impl<'a> Trainer<'a> {
@@ -49,7 +52,7 @@ impl<'a> Trainer<'a> {
         let learner = if config.algorithm.is_on_policy() {
             Learner::OnPolicy(Box::new(OnPolicy::new(set, config, seed, threads, isa)?))
         } else {
-            return Err(TrainError::Value { key: "algorithm".into(), reason: "use ppo or a2c".into() });
+            Learner::OffPolicy(Box::new(OffPolicy::new(set, config, seed, threads, isa)?))
         };
         let identity = Hash::of_json(&TrainConfig { seed, ..config.clone() }.to_value());
         let total_timesteps = config.total_timesteps.timesteps(set.train.len());
@@ -80,6 +83,7 @@ impl<'a> Trainer<'a> {
         trainer.updates = reader.u64()?;
         match &mut trainer.learner {
             Learner::OnPolicy(learner) => learner.restore(&mut reader)?,
+            Learner::OffPolicy(learner) => learner.restore(&mut reader)?,
         }
         reader.finish()?;
         Ok(trainer)
@@ -95,6 +99,7 @@ impl<'a> Trainer<'a> {
         writer.u64(self.updates);
         match &self.learner {
             Learner::OnPolicy(learner) => learner.save(&mut writer),
+            Learner::OffPolicy(learner) => learner.save(&mut writer),
         }
         writer.finish()
     }
@@ -107,6 +112,7 @@ impl<'a> Trainer<'a> {
     pub fn update(&mut self) -> Result<UpdateStats, TrainError> {
         let (steps, mut stats) = match &mut self.learner {
             Learner::OnPolicy(learner) => learner.update()?,
+            Learner::OffPolicy(learner) => learner.update()?,
         };
         self.timesteps += steps;
         self.updates += 1;
@@ -126,6 +132,7 @@ impl<'a> Trainer<'a> {
     pub fn network(&self) -> Mlp {
         match &self.learner {
             Learner::OnPolicy(learner) => learner.network(),
+            Learner::OffPolicy(learner) => learner.network(),
         }
     }
 
@@ -134,6 +141,7 @@ impl<'a> Trainer<'a> {
     pub const fn head(&self) -> Head {
         match &self.learner {
             Learner::OnPolicy(_) => Head::Discrete,
+            Learner::OffPolicy(_) => Head::Scalar,
         }
     }
 
