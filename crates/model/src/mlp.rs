@@ -597,7 +597,8 @@ mod tests {
     fn every_instruction_set_and_any_split_of_the_rows_give_the_same_bits() {
         let network = sample(&[21, 64, 48, 3], Activation::Tanh);
         let (count, inputs) = (37, rows(37, 21));
-        let run = |isa: Isa, parts: &[std::ops::Range<usize>]| {
+        let run = |isa: Isa, cuts: &[usize]| {
+            let parts: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
             let mut gradients = Gradients::new(&network);
             let mut outputs = Vec::new();
             for (part, range) in parts.iter().enumerate() {
@@ -616,10 +617,10 @@ mod tests {
             let bits: Vec<u32> = Block::flat(&gradients.values).iter().map(|value| value.to_bits()).collect();
             (outputs, bits)
         };
-        let expected = run(Isa::PORTABLE, &[0..count]);
+        let expected = run(Isa::PORTABLE, &[0, count]);
         for isa in Isa::available() {
-            assert_eq!(run(isa, &[0..count]), expected, "{}", isa.name());
-            assert_eq!(run(isa, &[0..16, 16..17, 17..count]), expected, "{} in parts", isa.name());
+            assert_eq!(run(isa, &[0, count]), expected, "{}", isa.name());
+            assert_eq!(run(isa, &[0, 16, 17, count]), expected, "{} in parts", isa.name());
         }
     }
 

@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`TrainError::Checkpoint`] at the end.
     pub fn f32s(&mut self) -> Result<Vec<f32>, TrainError> {
-        let count = self.usize()?.checked_mul(4).unwrap_or(usize::MAX);
+        let count = self.usize()?.saturating_mul(4);
         Ok(self.take(count)?.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 

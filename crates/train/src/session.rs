@@ -3,12 +3,12 @@
 //!
 //! Only the validation split is read here (R3); the test split never enters this crate.
 
-use assay_model::{Head, Isa, Mlp, Workspace};
-use assay_sim::Simulation;
+use assay_model::{Isa, Mlp};
 
 use crate::checkpoint::{Reader, Writer};
 use crate::config::TrainConfig;
 use crate::error::TrainError;
+use crate::evaluate::{Selection, evaluate};
 use crate::set::TrainingSet;
 use crate::stats::UpdateStats;
 use crate::trainer::Trainer;
@@ -20,16 +20,13 @@ pub struct Session<'a> {
     set: TrainingSet<'a>,
     isa: Isa,
     checkpoint_every: u64,
-    patience: Option<u64>,
+    selection: Selection,
     best: Option<Best>,
-    /// Checkpoints since the best one.
-    since_best: u64,
 }
 
 /// The best checkpoint so far.
 #[derive(Debug, Clone)]
 struct Best {
-    score: f64,
     timesteps: u64,
     network: Mlp,
 }
@@ -77,13 +74,14 @@ impl<'a> Session<'a> {
         let mut reader = Reader::new(bytes)?;
         let trainer = Trainer::resume(reader.bytes()?, set, config, seed, threads, isa)?;
         let mut session = Self::with(trainer, set, config, isa);
-        session.since_best = reader.u64()?;
+        session.selection.since_best = reader.u64()?;
         if reader.u64()? == 1 {
-            let score = reader.f64()?;
+            session.selection.best_return = Some(reader.f64()?);
+            session.selection.best_update = reader.u64()?;
             let timesteps = reader.u64()?;
             let mut network = session.trainer.network();
             network.set_values(&reader.f32s()?)?;
-            session.best = Some(Best { score, timesteps, network });
+            session.best = Some(Best { timesteps, network });
         }
         reader.finish()?;
         Ok(session)
@@ -95,9 +93,8 @@ impl<'a> Session<'a> {
             set: set.clone(),
             isa,
             checkpoint_every: config.checkpoint_every.max(1),
-            patience: config.patience,
+            selection: Selection::new(config.patience),
             best: None,
-            since_best: 0,
         }
     }
 
@@ -106,10 +103,11 @@ impl<'a> Session<'a> {
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.bytes(&self.trainer.checkpoint());
-        writer.u64(self.since_best);
+        writer.u64(self.selection.since_best);
         writer.u64(u64::from(self.best.is_some()));
-        if let Some(best) = &self.best {
-            writer.f64(best.score);
+        if let (Some(best), Some(score)) = (&self.best, self.selection.best_return) {
+            writer.f64(score);
+            writer.u64(self.selection.best_update);
             writer.u64(best.timesteps);
             writer.f32s(best.network.values());
         }
@@ -130,21 +128,20 @@ impl<'a> Session<'a> {
     /// Whether the budget is spent or patience is lost.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.trainer.is_done() || self.patience.is_some_and(|patience| self.since_best >= patience)
+        self.trainer.is_done() || self.selection.patience.is_some_and(|patience| self.selection.since_best >= patience)
     }
 
     /// Lets the policy trade the validation split and keeps it if no checkpoint before
     /// earned as much; of equal ones the first stays.
     fn judge(&mut self) -> Result<Option<f64>, TrainError> {
-        let network = self.trainer.network();
-        let Some(score) = validation_return(&self.set, &network, self.trainer.head(), self.isa)? else {
+        let validation = self.set.validation.clone();
+        if validation.len() < 2 {
             return Ok(None);
-        };
-        if self.best.as_ref().is_none_or(|best| score > best.score) {
-            self.best = Some(Best { score, timesteps: self.trainer.timesteps(), network });
-            self.since_best = 0;
-        } else {
-            self.since_best += 1;
+        }
+        let network = self.trainer.network();
+        let score = evaluate(&network, self.trainer.head(), &self.set, validation, self.isa)?.final_return;
+        if self.selection.judge(self.trainer.updates(), score).is_best {
+            self.best = Some(Best { timesteps: self.trainer.timesteps(), network });
         }
         Ok(Some(score))
     }
@@ -160,7 +157,7 @@ impl<'a> Session<'a> {
     /// the first one.
     #[must_use]
     pub fn best(&self) -> Option<(f64, u64)> {
-        self.best.as_ref().map(|best| (best.score, best.timesteps))
+        self.selection.best_return.zip(self.best.as_ref().map(|best| best.timesteps))
     }
 
     /// The trainer inside.
@@ -168,31 +165,4 @@ impl<'a> Session<'a> {
     pub const fn trainer(&self) -> &Trainer<'a> {
         &self.trainer
     }
-}
-
-/// Total return of a policy that decides by its network, without exploration, over the
-/// validation split; `None` when there is no such split.
-///
-/// # Errors
-/// [`TrainError::Sim`] when the ledger refuses the rules or overflows.
-pub fn validation_return(
-    set: &TrainingSet<'_>,
-    network: &Mlp,
-    head: Head,
-    isa: Isa,
-) -> Result<Option<f64>, TrainError> {
-    if set.validation.len() < 2 {
-        return Ok(None);
-    }
-    let mut simulation = Simulation::new(set.candles, &set.rules, set.validation.clone())?;
-    let mut space = Workspace::forward_only(network, 1);
-    let mut inputs = vec![0.0; set.inputs()];
-    while simulation.end().is_none() {
-        let (features, account) = inputs.split_at_mut(set.columns);
-        features.copy_from_slice(set.row(simulation.index()));
-        account.copy_from_slice(&simulation.account_inputs());
-        network.forward(isa, &inputs, 1, &mut space);
-        simulation.step(head.decide(isa, space.outputs()).target)?;
-    }
-    Ok(Some(simulation.equity().to_f64() / set.rules.cash.to_f64() - 1.0))
 }
