@@ -7,6 +7,7 @@
 mod error;
 pub mod kernels;
 mod mlp;
+mod onnx;
 mod optimizer;
 mod policy;
 mod safetensors;

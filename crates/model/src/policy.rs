@@ -2,11 +2,12 @@
 //!
 //! The same function serves training's evaluation, the back-test, signals and audit.
 
-use assay_types::{InputScaling, Target};
+use assay_types::{Hash, InputScaling, Target};
 
 use crate::error::ModelError;
 use crate::kernels::Isa;
 use crate::mlp::{Mlp, Workspace};
+use crate::safetensors::to_safetensors;
 
 /// Names of the two inputs that follow the feature columns: the position (−1, 0, 1)
 /// and the unrealised return of the open position as a share of its entry value.
@@ -114,7 +115,9 @@ impl Policy {
         let count = columns.len();
         if scaling.offset.len() != count || scaling.factor.len() != count {
             let scaled = scaling.offset.len();
-            return error(format!("{count} feature columns but a scaling of {scaled}: use the scaling fitted with them"));
+            return error(format!(
+                "{count} feature columns but a scaling of {scaled}: use the scaling fitted with them"
+            ));
         }
         let inputs = count + ACCOUNT_INPUTS.len();
         if network.inputs() != inputs {
@@ -165,6 +168,19 @@ impl Policy {
     #[must_use]
     pub const fn head(&self) -> Head {
         self.head
+    }
+
+    /// The weights as a safetensors file: tensors `actor.{layer}.weight` ([outputs,
+    /// inputs]) and `actor.{layer}.bias` in name order, no metadata.
+    #[must_use]
+    pub fn weights(&self) -> Vec<u8> {
+        to_safetensors(&self.network.tensors("actor"))
+    }
+
+    /// SHA-256 of [`Self::weights`]: the identity of the model (R1).
+    #[must_use]
+    pub fn weights_hash(&self) -> Hash {
+        Hash::of(&self.weights())
     }
 
     /// Decides from one row of raw (unscaled) features and the account's
@@ -231,7 +247,9 @@ mod tests {
     #[test]
     fn a_scalar_action_has_two_thresholds() {
         let policy = Policy::new(names(2), InputScaling::identity(2), linear(1), Head::Scalar).unwrap();
-        for (unrealised, target) in [(2.0, Target::Long), (0.3, Target::Flat), (-0.3, Target::Flat), (-1.0, Target::Short)] {
+        for (unrealised, target) in
+            [(2.0, Target::Long), (0.3, Target::Flat), (-0.3, Target::Flat), (-1.0, Target::Short)]
+        {
             assert_eq!(policy.act(&[0.0, 0.0], [0.0, unrealised]).target, target);
         }
         let decision = policy.act(&[0.0, 0.0], [0.0, 0.0]);
@@ -250,6 +268,14 @@ mod tests {
         let mut network = linear(3);
         network.set_layer(0, &[f32::NAN; 12], &[0.0; 3]).unwrap();
         assert!(Policy::new(names(2), InputScaling::identity(2), network, Head::Discrete).is_err());
+    }
+
+    #[test]
+    fn the_weights_hash_is_of_the_file_and_reads_back() {
+        let policy = Policy::new(names(2), InputScaling::identity(2), linear(3), Head::Discrete).unwrap();
+        assert_eq!(policy.weights_hash(), Hash::of(&policy.weights()));
+        let tensors = crate::safetensors::from_safetensors(&policy.weights()).unwrap();
+        assert_eq!(&Mlp::from_tensors(&tensors, "actor", Activation::Tanh).unwrap(), policy.network());
     }
 
     #[test]

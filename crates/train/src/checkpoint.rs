@@ -59,8 +59,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`TrainError::Checkpoint`] when the bytes are no whole checkpoint.
     pub fn new(bytes: &'a [u8]) -> Result<Self, TrainError> {
-        let (body, hash) =
-            bytes.split_last_chunk::<32>().ok_or(TrainError::Checkpoint("it is cut short".into()))?;
+        let (body, hash) = bytes.split_last_chunk::<32>().ok_or(TrainError::Checkpoint("it is cut short".into()))?;
         if Hash::of(body).0 != *hash {
             return Err(TrainError::Checkpoint("its hash does not match: the file is damaged".into()));
         }
@@ -113,7 +112,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`TrainError::Checkpoint`] at the end.
     pub fn f32s(&mut self) -> Result<Vec<f32>, TrainError> {
-        let count = self.usize()?.checked_mul(4).unwrap_or(usize::MAX);
+        let count = self.usize()?.saturating_mul(4);
         Ok(self.take(count)?.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 

@@ -24,7 +24,9 @@ pub enum TrainError {
     #[error("the checkpoint cannot be resumed: {0}")]
     Checkpoint(String),
     /// A loss that is NaN or infinite: training has diverged.
-    #[error("training diverged after {timesteps} steps: {what} is not finite; try a smaller learning_rate or reward_scale")]
+    #[error(
+        "training diverged after {timesteps} steps: {what} is not finite; try a smaller learning_rate or reward_scale"
+    )]
     Diverged {
         /// Environment steps taken.
         timesteps: u64,

@@ -31,9 +31,8 @@ pub fn uniform_fan_in(sizes: &[usize], activation: Activation, rng: &mut Rng) ->
     for index in 0..network.depth() {
         let (inputs, outputs) = (sizes[index], sizes[index + 1]);
         let limit = 1.0 / (inputs as f64).sqrt();
-        let mut draw = |count: usize| -> Vec<f32> {
-            (0..count).map(|_| ((2.0 * rng.uniform() - 1.0) * limit) as f32).collect()
-        };
+        let mut draw =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| ((2.0 * rng.uniform() - 1.0) * limit) as f32).collect() };
         let weight = draw(inputs * outputs);
         network.set_layer(index, &weight, &draw(outputs))?;
     }

@@ -152,7 +152,13 @@ pub struct AdamStep {
 
 /// One Adam step (Kingma & Ba 2015, in PyTorch's order of operations).
 #[inline(always)]
-pub fn adam<V: Lanes>(step: AdamStep, gradient: &[Block], first: &mut [Block], second: &mut [Block], values: &mut [Block]) {
+pub fn adam<V: Lanes>(
+    step: AdamStep,
+    gradient: &[Block],
+    first: &mut [Block],
+    second: &mut [Block],
+    values: &mut [Block],
+) {
     let (scale, epsilon) = (V::splat(step.scale), V::splat(step.epsilon));
     let (beta1, rest1) = (V::splat(step.beta1), V::splat(1.0 - step.beta1));
     let (beta2, rest2) = (V::splat(step.beta2), V::splat(1.0 - step.beta2));

@@ -12,8 +12,8 @@ mod product;
 pub use elementwise::{Activation, AdamStep, RmsPropStep, halving_sum};
 pub use lanes::{Block, Isa, LANES};
 
-pub(crate) use elementwise::Function;
 use elementwise as each;
+pub(crate) use elementwise::Function;
 use lanes::{Kernel, Lanes};
 pub(crate) use product::{Left, Start};
 
@@ -208,7 +208,11 @@ mod tests {
     #[test]
     fn elementary_functions_are_accurate_and_equal_everywhere() {
         let inputs: Vec<f32> = (-20_000..=20_000).map(|i| i as f32 * 0.001).collect();
-        let check = |name: &str, function: fn(Isa, &mut [f32]), inputs: &[f32], exact: fn(f64) -> f64, tolerance: f64| {
+        let check = |name: &str,
+                     function: fn(Isa, &mut [f32]),
+                     inputs: &[f32],
+                     exact: fn(f64) -> f64,
+                     tolerance: f64| {
             let mut first = inputs.to_vec();
             function(Isa::PORTABLE, &mut first);
             for (x, y) in inputs.iter().zip(&first) {

@@ -119,10 +119,10 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
         for j in 0..C {
             right[j] = V::load(&terms[j]);
         }
-        for i in 0..R {
+        for (i, sum) in sums.iter_mut().enumerate() {
             let left = V::splat(a.values[at + i * a.row]);
             for j in 0..C {
-                sums[i][j] = left.mul_add(right[j], sums[i][j]);
+                sum[j] = left.mul_add(right[j], sum[j]);
             }
         }
         at += a.step;

@@ -17,6 +17,9 @@ const MAX_ROLL_OUT: usize = 1 << 26;
 /// Environment steps a run may have.
 const MAX_TIMESTEPS: u64 = 1_000_000_000_000;
 
+/// A key, its value, whether it fits, and what would.
+type Check = (&'static str, Option<f64>, fn(f64) -> bool, &'static str);
+
 impl TrainConfig {
     /// Checks every value.
     ///
@@ -38,7 +41,7 @@ impl TrainConfig {
         let not_negative = |x: f64| x >= 0.0;
         let unit = |x: f64| (0.0..=1.0).contains(&x);
         let rate = |x: f64| x > 0.0 && x <= 1.0;
-        let checks: [(&str, Option<f64>, fn(f64) -> bool, &str); 13] = [
+        let checks: [Check; 13] = [
             ("learning_rate", Some(self.learning_rate), rate, "above 0 and up to 1"),
             ("gamma", Some(self.gamma), unit, "from 0 to 1"),
             ("reward_scale", Some(self.reward_scale), positive, "above 0"),

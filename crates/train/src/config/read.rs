@@ -31,7 +31,8 @@ impl TrainConfig {
             }
         }
         all.extend(given.clone());
-        let config: Self = serde_json::from_value(Value::Object(all)).map_err(|error| culprit(given, algorithm, &error))?;
+        let config: Self =
+            serde_json::from_value(Value::Object(all)).map_err(|error| culprit(given, algorithm, &error))?;
         config.check()?;
         Ok(config)
     }

@@ -82,19 +82,18 @@ struct PolicySide<'a> {
     actions: Vec<u8>,
     old: Vec<f32>,
     advantages: Vec<f32>,
-    ratio: Vec<f32>,
     sums: PolicySums,
 }
 
 impl<'a> PolicySide<'a> {
     fn new(settings: &'a Settings, roll_out: &'a RollOut, learner: &'a mut Learner, isa: Isa) -> Self {
         let log = LogProbabilities::new(settings.batch_size);
-        let (actions, old, advantages, ratio) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { settings, roll_out, learner, isa, log, actions, old, advantages, ratio, sums: PolicySums::default() }
+        let (actions, old, advantages) = (Vec::new(), Vec::new(), Vec::new());
+        Self { settings, roll_out, learner, isa, log, actions, old, advantages, sums: PolicySums::default() }
     }
 
     fn gradient(&mut self, batch: &[u32]) -> f32 {
-        let Self { settings, roll_out, learner, isa, log, actions, old, advantages, ratio, sums } = self;
+        let Self { settings, roll_out, learner, isa, log, actions, old, advantages, sums } = self;
         actions.clear();
         actions.extend(batch.iter().map(|row| roll_out.actions[*row as usize]));
         old.clear();
@@ -109,9 +108,12 @@ impl<'a> PolicySide<'a> {
         learner.gradient(*isa, &roll_out.observations, batch, |from, outputs, stride, gradient| {
             let range = from..from + outputs.len() / stride;
             log.compute(*isa, outputs, stride, range.len());
-            let rows =
-                PolicyRows { actions: &actions[range.clone()], old: &old[range.clone()], advantages: &advantages[range] };
-            loss.slopes(*isa, log, rows, ratio, stride, gradient, sums);
+            let rows = PolicyRows {
+                actions: &actions[range.clone()],
+                old: &old[range.clone()],
+                advantages: &advantages[range],
+            };
+            loss.slopes(*isa, log, rows, stride, gradient, sums);
         })
     }
 

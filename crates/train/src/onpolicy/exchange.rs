@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Looks at the other's slot this often before giving the processor away.
-const SPINS: u32 = 4_000;
+const SPINS: u32 = 200;
 
 /// The slots of two sides: each round's number with the round beside it. Two slots a
 /// side are enough, since nobody is more than one round ahead.

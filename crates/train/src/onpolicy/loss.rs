@@ -14,13 +14,14 @@ pub struct LogProbabilities {
     log: Vec<f32>,
     probability: Vec<f32>,
     sum: Vec<f32>,
+    ratio: Vec<f32>,
 }
 
 impl LogProbabilities {
     /// Room for `rows`.
     pub fn new(rows: usize) -> Self {
         let zeros = vec![0.0; rows * ACTIONS];
-        Self { rows, log: zeros.clone(), probability: zeros, sum: vec![0.0; rows] }
+        Self { rows, log: zeros.clone(), probability: zeros, sum: vec![0.0; rows], ratio: Vec::with_capacity(rows) }
     }
 
     /// Computes them from `count` rows of logits that are `stride` apart.
@@ -108,22 +109,19 @@ impl PolicyLoss {
     pub fn slopes(
         self,
         isa: Isa,
-        log: &LogProbabilities,
+        log: &mut LogProbabilities,
         rows: PolicyRows,
-        ratio: &mut Vec<f32>,
         stride: usize,
         gradient: &mut [f32],
         sums: &mut PolicySums,
     ) {
         let count = rows.actions.len();
+        let mut ratio = std::mem::take(&mut log.ratio);
         ratio.clear();
         ratio.extend((0..count).map(|row| log.of(row, usize::from(rows.actions[row])) - rows.old[row]));
         if self.clip_range.is_some() {
-            for (row, difference) in ratio.iter().enumerate() {
-                sums.kl -= f64::from(*difference);
-                debug_assert!(row < count);
-            }
-            isa.exp(ratio);
+            sums.kl -= ratio.iter().map(|difference| f64::from(*difference)).sum::<f64>();
+            isa.exp(&mut ratio);
         }
         for row in 0..count {
             let action = usize::from(rows.actions[row]);
@@ -153,6 +151,7 @@ impl PolicyLoss {
                 out[j] = self.share * (slope * (chosen - p[j]) + self.ent_coef * p[j] * (l[j] + entropy));
             }
         }
+        log.ratio = ratio;
     }
 }
 
@@ -192,7 +191,8 @@ mod tests {
 
     #[test]
     fn slopes_are_those_of_the_definition() {
-        let cases = [([0.3, -1.2, 0.9], 2, -0.7, 1.5), ([0.3, -1.2, 0.9], 1, -1.0, -2.0), ([2.0, 0.0, 0.1], 0, -1.5, 0.8)];
+        let cases =
+            [([0.3, -1.2, 0.9], 2, -0.7, 1.5), ([0.3, -1.2, 0.9], 1, -1.0, -2.0), ([2.0, 0.0, 0.1], 0, -1.5, 0.8)];
         for clip in [Some(0.2), None] {
             for (logits, action, old, advantage) in cases {
                 let mut log = LogProbabilities::new(1);
@@ -200,9 +200,9 @@ mod tests {
                 logits.iter().zip(&mut row).for_each(|(z, out)| *out = *z as f32);
                 log.compute(Isa::detect(), &row, 16, 1);
                 let rows = PolicyRows { actions: &[action as u8], old: &[old as f32], advantages: &[advantage as f32] };
-                let (mut gradient, mut sums, mut ratio) = ([0.0; 16], PolicySums::default(), Vec::new());
+                let (mut gradient, mut sums) = ([0.0; 16], PolicySums::default());
                 let settings = PolicyLoss { clip_range: clip.map(|c| c as f32), ent_coef: 0.05, share: 0.5 };
-                settings.slopes(Isa::detect(), &log, rows, &mut ratio, 16, &mut gradient, &mut sums);
+                settings.slopes(Isa::detect(), &mut log, rows, 16, &mut gradient, &mut sums);
                 for j in 0..3 {
                     let at = |step: f64| {
                         let mut moved = logits;
@@ -210,7 +210,11 @@ mod tests {
                         loss(moved, action, old, advantage, clip, 0.05)
                     };
                     let expected = 0.5 * (at(1e-5) - at(-1e-5)) / 2e-5;
-                    assert!((f64::from(gradient[j]) - expected).abs() < 1e-5, "{clip:?} {j}: {} {expected}", gradient[j]);
+                    assert!(
+                        (f64::from(gradient[j]) - expected).abs() < 1e-5,
+                        "{clip:?} {j}: {} {expected}",
+                        gradient[j]
+                    );
                 }
                 let entropy = f64::from(sums.entropy as f32);
                 assert!((sums.loss - 0.05 * entropy - loss(logits, action, old, advantage, clip, 0.05)).abs() < 1e-5);
