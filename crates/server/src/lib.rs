@@ -16,7 +16,8 @@ mod table_file;
 mod workspace;
 
 pub use assay_lake::{ImportOptions, TradeKind};
-pub use assay_types::{Dataset, FillRule, Market, Price, Qty, Timeframe};
+pub use assay_sim::{End, FoldWindow};
+pub use assay_types::{Dataset, FillRule, Market, Money, Price, Qty, Timeframe};
 pub use config_file::read_config;
 pub use error::{ErrorKind, JobError};
 pub use progress::{Advance, Progress};

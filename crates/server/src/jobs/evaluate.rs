@@ -135,7 +135,7 @@ pub fn evaluate(
     decide: impl FnMut(&Simulation<'_>) -> Target,
 ) -> Result<Evaluation, JobError> {
     if range.is_empty() {
-        let dataset = assay_lake::Lake::dataset(candles);
+        let dataset = candles.dataset();
         return Err(JobError::Input(format!(
             "{dataset} has no candles in that period: choose another --from and --to"
         )));
@@ -152,7 +152,7 @@ pub fn evaluate(
     let intervals = intervals(&equity, periods_per_year, &Bootstrap::default()).ok();
     let short = result.targets.contains(&Target::Short);
     Ok(Evaluation {
-        dataset: assay_lake::Lake::dataset(candles).to_string(),
+        dataset: candles.dataset().to_string(),
         synthetic: candles.market.exchange == SYNTHETIC,
         period: [
             format_utc(candles.open_time_ms[range.start]),
@@ -190,7 +190,7 @@ fn record_trial(
     range: &Range<usize>,
     moments: &Moments,
 ) -> Result<Trials, JobError> {
-    let dataset = assay_lake::Lake::dataset(candles).to_string();
+    let dataset = candles.dataset().to_string();
     let (from_ms, to_ms) = (candles.open_time_ms[range.start], candles.close_time_ms(range.end - 1));
     let sharpe_per_bar = (moments.deviation > 0.0).then(|| moments.mean / moments.deviation);
     let trial = Trial { dataset, from_ms, to_ms, subject: subject.trial_name(), sharpe_per_bar, at_ms: now_ms() };

@@ -3,7 +3,9 @@
 pub mod audit;
 pub mod backtest;
 pub mod check;
+pub mod demo;
 pub mod evaluate;
+pub mod features;
 pub mod fetch;
 pub mod import;
 pub mod list;
@@ -11,5 +13,7 @@ mod policy_decider;
 pub mod prepare;
 pub mod resample;
 pub mod runs;
+pub mod show;
 pub mod signals;
 pub mod train;
+pub mod walkforward;

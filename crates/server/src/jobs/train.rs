@@ -227,10 +227,18 @@ fn finish(
 ) -> Result<(Evaluation, BTreeMap<String, String>), JobError> {
     let weights = weights_file(policy);
     let weights_hash = Hash::of(&weights);
+    let properties = [
+        ("config_hash", prepared.config_hash.to_string()),
+        ("data_hash", prepared.data_hash.to_string()),
+        ("feature_hash", prepared.features.hash.to_string()),
+        ("scaler", prepared.features.stream.spec.scaler.id().to_owned()),
+        ("weights_hash", weights_hash.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
     let mut files: Vec<(&'static str, Vec<u8>)> = vec![
         ("weights.safetensors", weights),
         ("policy.json", policy_file(policy, prepared.config.activation)),
-        ("policy.onnx", policy.to_onnx()),
+        ("policy.onnx", policy.to_onnx(&properties)),
         ("stream.json", serde_json::to_vec(&prepared.features.stream).expect("plain data")),
         ("data_hash.txt", format!("{}\n", prepared.data_hash).into_bytes()),
         ("feature_hash.txt", format!("{}\n", prepared.features.hash).into_bytes()),
