@@ -1,7 +1,9 @@
 """Writes candles.csv and expected.csv: candles made by a formula and TA-Lib's answers.
+With `--real FOLDER`, a folder that holds the KuCoin hourly file, also writes
+expected_kucoin.csv: every thousandth row of TA-Lib's answers on real candles.
 
-Run once with `pip install TA-Lib numpy`; the versions used stand in expected.csv's
-first line. The candles hold what trips indicators up: flat prices, candles without
+Run once with `pip install TA-Lib numpy`; the versions used stand in the first
+line of each answer. The candles hold what trips indicators up: flat prices, candles without
 volume, both at once, jumps, a steady rise, typical prices equal but for rounding.
 """
 
@@ -63,13 +65,23 @@ def main():
     )
     (HERE / "candles.csv").write_text(text)
     table = np.loadtxt(HERE / "candles.csv", delimiter=",", skiprows=1)
+    write("expected.csv", table, range(len(table)))
+    if len(sys.argv) == 3 and sys.argv[1] == "--real":
+        real = Path(sys.argv[2]) / "kucoin_BTCUSDT_1h_2023-2026.csv"
+        table = np.loadtxt(real, delimiter=",", skiprows=1, usecols=range(1, 6))
+        write("expected_kucoin.csv", table, range(999, len(table), 1000))
+
+
+def write(name, table, rows):
+    """TA-Lib's answers on a table of open, high, low, close and volume, at some rows."""
     _, high, low, close, volume = (np.ascontiguousarray(column) for column in table.T)
     columns = talib_columns(high, low, close, volume)
     lines = [f"# TA-Lib {talib.__version__}, C library {talib.__ta_version__.decode()}"]
     lines.append(",".join(columns))
-    for row in zip(*columns.values()):
-        lines.append(",".join("" if np.isnan(value) else repr(float(value)) for value in row))
-    (HERE / "expected.csv").write_text("\n".join(lines) + "\n")
+    for row in rows:
+        values = (column[row] for column in columns.values())
+        lines.append(",".join("" if np.isnan(value) else repr(float(value)) for value in values))
+    (HERE / name).write_text("\n".join(lines) + "\n")
 
 
 def talib_columns(high, low, close, volume):

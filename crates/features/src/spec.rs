@@ -143,6 +143,8 @@ mod tests {
         );
         let spec = spec(&["rsi_14", "gap"]);
         assert_eq!(hash(&spec, &split), Hash::of(text.as_bytes()));
+        let published = "e0025986e78f19199ffae5e4a960aa576ded93fcfb8e53f0ec9553baeb4bb512";
+        assert_eq!(hash(&spec, &split).to_string(), published);
         let standard = FeatureSpec { scaler: ScalerKind::Standard, ..spec.clone() };
         assert_ne!(hash(&spec, &split), hash(&standard, &split));
         assert_ne!(hash(&spec, &split), hash(&spec, &Split::new(40..80, 90..100, 100..121).unwrap()));

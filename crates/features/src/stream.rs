@@ -1,7 +1,8 @@
 //! Features of candles as they close: the same values as the table's, bit for bit.
 
-use assay_types::{Candle, Timeframe};
+use assay_types::{Candle, Hash, Timeframe};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::archive::Archive;
 use crate::bars::Bar;
@@ -18,7 +19,7 @@ pub struct FeatureStream {
     sources: Vec<usize>,
     warm_up: usize,
     seen: u64,
-    last_ms: i64,
+    last_ms: Option<i64>,
     all: Vec<f64>,
     row: Vec<f64>,
 }
@@ -35,10 +36,25 @@ pub struct StreamState {
     pub timeframe: Timeframe,
     /// Candles taken.
     pub seen: u64,
-    /// Open time of the last candle taken, milliseconds since 1970 UTC.
-    pub last_ms: i64,
+    /// Open time of the last candle taken, milliseconds since 1970 UTC; `None` before
+    /// the first.
+    pub last_ms: Option<i64>,
     /// The indicators' states: 64-bit words, big-endian, in hexadecimal digits.
     pub words: String,
+    /// SHA-256 of the canonical JSON of the other fields.
+    pub hash: Hash,
+}
+
+impl StreamState {
+    /// What `hash` has to be.
+    #[must_use]
+    pub fn expected_hash(&self) -> Hash {
+        let Self { spec, versions, timeframe, seen, last_ms, words, hash: _ } = self;
+        Hash::of_json(&json!({
+            "spec": spec, "versions": versions, "timeframe": timeframe,
+            "seen": seen, "last_ms": last_ms, "words": words,
+        }))
+    }
 }
 
 impl FeatureStream {
@@ -63,7 +79,7 @@ impl FeatureStream {
             timeframe,
             warm_up: spec.warm_up()?,
             seen: times.len() as u64,
-            last_ms: times.last().copied().unwrap_or(i64::MIN),
+            last_ms: times.last().copied(),
             all: vec![f64::NAN; engine.columns()],
             row: vec![f64::NAN; sources.len()],
             spec: spec.clone(),
@@ -79,15 +95,15 @@ impl FeatureStream {
     /// [`FeatureError::OutOfOrder`] when the candle does not come after the last one;
     /// the stream is then unchanged.
     pub fn update(&mut self, candle: &Candle) -> Result<&[f64], FeatureError> {
-        if self.seen > 0 && candle.open_time_ms <= self.last_ms {
-            return Err(FeatureError::OutOfOrder { last_ms: self.last_ms, next_ms: candle.open_time_ms });
+        if let Some(last_ms) = self.last_ms.filter(|&last_ms| candle.open_time_ms <= last_ms) {
+            return Err(FeatureError::OutOfOrder { last_ms, next_ms: candle.open_time_ms });
         }
         self.engine.update(&Bar::from(candle), &mut self.all);
         for (value, &source) in self.row.iter_mut().zip(&self.sources) {
             *value = self.all[source];
         }
         self.seen += 1;
-        self.last_ms = candle.open_time_ms;
+        self.last_ms = Some(candle.open_time_ms);
         Ok(&self.row)
     }
 
@@ -106,7 +122,7 @@ impl FeatureStream {
     /// Open time of the last candle taken, milliseconds; `None` before the first.
     #[must_use]
     pub fn last_open_time_ms(&self) -> Option<i64> {
-        (self.seen > 0).then_some(self.last_ms)
+        self.last_ms
     }
 
     /// What the stream computes.
@@ -123,14 +139,17 @@ impl FeatureStream {
         let mut words = Vec::new();
         self.engine.clone().archive(&mut Archive::writer(&mut words));
         let bytes: Vec<u8> = words.into_iter().flat_map(u64::to_be_bytes).collect();
-        Ok(StreamState {
+        let mut state = StreamState {
             spec: self.spec.clone(),
             versions: self.spec.versions()?.into_iter().map(str::to_owned).collect(),
             timeframe: self.timeframe,
             seen: self.seen,
             last_ms: self.last_ms,
             words: hex::encode(bytes),
-        })
+            hash: Hash([0; 32]),
+        };
+        state.hash = state.expected_hash();
+        Ok(state)
     }
 
     /// The stream that continues `state`.
@@ -141,6 +160,9 @@ impl FeatureStream {
     pub fn resume(state: &StreamState) -> Result<Self, FeatureError> {
         if state.spec.versions()? != state.versions {
             return Err(FeatureError::State("the indicators have other versions"));
+        }
+        if state.hash != state.expected_hash() {
+            return Err(FeatureError::State("its hash does not match"));
         }
         let bytes = hex::decode(&state.words).map_err(|_| FeatureError::State("not hexadecimal digits"))?;
         let (chunks, rest) = bytes.as_chunks::<8>();

@@ -110,15 +110,31 @@ fn a_damaged_state_is_refused() {
     let (_, stream) = FeatureTable::build_with_stream(&candles, &FeatureSpec::default()).unwrap();
     let good = stream.state().unwrap();
     assert!(FeatureStream::resume(&good).is_ok());
-    let cut = StreamState { words: good.words[16..].to_owned(), ..good.clone() };
-    let long = StreamState { words: format!("{}{}", good.words, "0".repeat(16)), ..good.clone() };
-    let odd = StreamState { words: good.words[2..].to_owned(), ..good.clone() };
-    let text = StreamState { words: "zz".to_owned(), ..good.clone() };
-    let mut other = good.clone();
-    other.versions[0] = "adx@0".to_owned();
-    for bad in [cut, long, odd, text, other] {
+    let with = |change: &dyn Fn(&mut StreamState)| {
+        let mut state = good.clone();
+        change(&mut state);
+        state
+    };
+    let words: [&dyn Fn(&mut StreamState); 5] = [
+        &|state| state.words = state.words[16..].to_owned(),
+        &|state| state.words.push_str(&"0".repeat(16)),
+        &|state| state.words = state.words[2..].to_owned(),
+        &|state| state.words = "zz".to_owned(),
+        &|state| state.versions[0] = "adx@0".to_owned(),
+    ];
+    for change in words {
+        let mut bad = with(change);
         assert!(matches!(FeatureStream::resume(&bad), Err(FeatureError::State(_))));
+        bad.hash = bad.expected_hash();
+        assert!(matches!(FeatureStream::resume(&bad), Err(FeatureError::State(_))), "with a hash that matches");
     }
+    for place in (0..good.words.len()).step_by(97) {
+        let other = if good.words.as_bytes()[place] == b'7' { "8" } else { "7" };
+        let bad = with(&|state| state.words.replace_range(place..=place, other));
+        assert!(matches!(FeatureStream::resume(&bad), Err(FeatureError::State(_))), "digit {place}");
+    }
+    let early = with(&|state| state.last_ms = None);
+    assert!(matches!(FeatureStream::resume(&early), Err(FeatureError::State(_))));
 }
 
 #[test]

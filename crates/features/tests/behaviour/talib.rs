@@ -3,10 +3,10 @@
 
 use assay_features::{Bar, Bars, FEATURES, RAW, raw_columns};
 
+use crate::answers;
+
 const CANDLES: &str = include_str!("../../../../testdata/talib/candles.csv");
 const EXPECTED: &str = include_str!("../../../../testdata/talib/expected.csv");
-const TOLERANCE: f64 = 1e-10;
-const OSCILLATOR_SCALE: f64 = 100.0;
 
 fn bars() -> Bars {
     let mut bars = Bars::default();
@@ -18,28 +18,6 @@ fn bars() -> Bars {
     bars
 }
 
-/// TA-Lib's columns by name; an empty field is a value that does not exist yet.
-fn expected() -> Vec<(&'static str, Vec<Option<f64>>)> {
-    let mut lines = EXPECTED.lines().filter(|line| !line.starts_with('#'));
-    let mut columns: Vec<_> = lines.next().unwrap().split(',').map(|name| (name, Vec::new())).collect();
-    for line in lines {
-        for (column, text) in columns.iter_mut().zip(line.split(',')) {
-            column.1.push(if text.is_empty() { None } else { Some(text.parse().unwrap()) });
-        }
-    }
-    columns
-}
-
-/// Prices are compared on the scale of the close, oscillators on 100, volume on itself.
-fn scale(column: &str, close: f64) -> f64 {
-    const PRICES: [&str; 8] = ["sma", "ema", "macd", "bollinger", "atr", "true", "standard", "momentum"];
-    match column.split('_').next().unwrap() {
-        name if PRICES.contains(&name) => close,
-        "obv" => 0.0,
-        _ => OSCILLATOR_SCALE,
-    }
-}
-
 #[test]
 fn raw_columns_equal_talib() {
     let bars = bars();
@@ -47,7 +25,7 @@ fn raw_columns_equal_talib() {
     raw_columns(&bars, &mut table);
     let names: Vec<&str> = RAW.iter().flat_map(|call| call.columns).copied().collect();
     let warm_ups = RAW.iter().flat_map(|call| call.warm_ups).copied();
-    let expected = expected();
+    let expected = answers::read(EXPECTED);
     assert_eq!(names, expected.iter().map(|column| column.0).collect::<Vec<_>>());
     for ((warm_up, ours), (name, theirs)) in warm_ups.zip(&table).zip(&expected) {
         assert_eq!(ours.len(), theirs.len());
@@ -57,8 +35,7 @@ fn raw_columns_equal_talib() {
                 assert!(a.is_nan(), "{name} at {row}: {a} during warm-up");
                 continue;
             };
-            let limit = TOLERANCE * b.abs().max(scale(name, bars.close[row]));
-            assert!((a - b).abs() <= limit, "{name} at {row}: {a} instead of {b}, limit {limit:e}");
+            answers::assert_equal(name, row, bars.close[row], *a, *b);
         }
     }
 }
