@@ -15,7 +15,7 @@ const RUNS: usize = 15;
 
 /// A walk of one-minute closes in cents, with steps of about 0.05 %.
 fn generate() -> Candles {
-    let mut candles = Candles::new(Market::new("synthetic", "BTC-USD").unwrap(), Timeframe::M1);
+    let mut candles = Candles::new(Market::new("synthetic", "BTC-USD").expect("a good name"), Timeframe::M1);
     let (mut state, mut last) = (1_u64, 2_000_000_i64);
     let cents = |value: i64| Price(i128::from(value) * 10_i128.pow(10));
     for minute in 0..CANDLES as i64 {
@@ -61,11 +61,11 @@ fn best(mut work: impl FnMut()) -> (f64, Option<f64>) {
 
 fn main() {
     let candles = generate();
-    let rules = Rules::new("0.01".parse().unwrap());
+    let rules = Rules::new("0.01".parse().expect("a decimal"));
     let strategy = Strategy::SmaCross { fast: 60, slow: 240 };
     let run = || {
         let mut decider = strategy.decider();
-        backtest(&candles, &rules, 0..CANDLES, |view| decider.decide(view)).unwrap()
+        backtest(&candles, &rules, 0..CANDLES, |view| decider.decide(view)).expect("checked candles and small amounts")
     };
     let result = run();
     let (simulation, _) = best(|| {
@@ -73,21 +73,24 @@ fn main() {
     });
     let (wall, cpu) = best(|| {
         let result = run();
-        black_box(measure(&candles, &rules, &result, &Trials::default()).unwrap());
+        black_box(measure(&candles, &rules, &result, &Trials::default()).expect("checked candles and small amounts"));
     });
-    let mut environment = Environment::new(&candles, &rules, Reward::ReturnMinusCost).unwrap();
+    let mut environment =
+        Environment::new(&candles, &rules, Reward::ReturnMinusCost).expect("checked candles and small amounts");
     let (holding, _) = best(|| {
-        environment.reset(0..CANDLES).unwrap();
-        while environment.step(Target::Long).unwrap().end.is_none() {}
+        environment.reset(0..CANDLES).expect("checked candles and small amounts");
+        while environment.step(Target::Long).expect("checked candles and small amounts").end.is_none() {}
     });
     let mut trading_steps = 0;
     let (trading, _) = best(|| {
-        environment.reset(0..CANDLES).unwrap();
+        environment.reset(0..CANDLES).expect("checked candles and small amounts");
         trading_steps = 0;
         loop {
-            let target = if environment.index() % 2 == 0 { Target::Long } else { Target::Short };
+            let target = if environment.index().is_multiple_of(2) { Target::Long } else { Target::Short };
             trading_steps += 1;
-            if environment.step(target).unwrap().end.is_some() || trading_steps == 2_000 {
+            if environment.step(target).expect("checked candles and small amounts").end.is_some()
+                || trading_steps == 2_000
+            {
                 break;
             }
         }
