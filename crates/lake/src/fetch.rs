@@ -52,7 +52,7 @@ impl FetchReport {
 
 impl Lake {
     /// Fetches the closed candles that open in `[range.start, range.end)` and that the
-    /// lake lacks. Stored candles are never touched. What was received before an
+    /// lake lacks; there may be none. Stored candles are never touched. What was received before an
     /// error or a kill is stored, and the same call goes on from there.
     ///
     /// # Errors
@@ -66,6 +66,9 @@ impl Lake {
         mut progress: impl FnMut(Progress),
     ) -> Result<FetchReport, LakeError> {
         let range = closed_range(client, dataset, range)?;
+        if range.is_empty() {
+            return Ok(FetchReport::default());
+        }
         let manifest = self.storage.current(&Place::of_candles(dataset)).await?.manifest;
         let missing = missing_ranges(&manifest, dataset, &range);
         let mut report = FetchReport::default();
@@ -118,13 +121,12 @@ impl Lake {
         range: Range<i64>,
         mut progress: impl FnMut(Progress),
     ) -> Result<FetchReport, LakeError> {
-        let range = range.start..range.end.min(client.clock().now_ms());
         check_range(&range)?;
+        let range = range.start.max(0)..range.end.min(client.clock().now_ms());
         let set = TradeSet { market: market.clone(), kind: TradeKind::Aggregate };
         let mut report = FetchReport::default();
         let Some(first) = first_trade(client, market, &range, &mut report).await? else { return Ok(report) };
-        let stored = self.storage.load::<Trade>(&Place::of_trades(&set), &range).await?;
-        let stored: Vec<u64> = stored.iter().map(|trade| trade.id).collect();
+        let stored = self.stored_runs(&set, &range).await?;
         let mut next = after_run(&stored, first.id);
         let mut received: Vec<Trade> = Vec::new();
         let mut rows = 0;
@@ -160,6 +162,33 @@ impl Lake {
         outcome.map(|()| report)
     }
 
+    /// Runs of contiguous ids that the lake holds around `range`, ascending. Only a
+    /// partition with holes is read; the manifest tells the others.
+    async fn stored_runs(&self, set: &TradeSet, range: &Range<i64>) -> Result<Vec<Range<u64>>, LakeError> {
+        let place = Place::of_trades(set);
+        let manifest = self.storage.current(&place).await?.manifest;
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for (name, partition) in &manifest.partitions {
+            if partition.last_ms < range.start || partition.first_ms >= range.end {
+                continue;
+            }
+            match partition.ids {
+                Some((first, last)) if (last - first) as u64 + 1 == partition.rows => {
+                    runs.push(first as u64..last as u64 + 1);
+                }
+                _ => {
+                    for trade in self.storage.read::<Trade>(&place, name, partition).await? {
+                        match runs.last_mut() {
+                            Some(run) if run.end == trade.id => run.end += 1,
+                            _ => runs.push(trade.id..trade.id + 1),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(runs)
+    }
+
     async fn store_trades_received(
         &self,
         set: &TradeSet,
@@ -174,11 +203,9 @@ impl Lake {
     }
 }
 
-/// The first id at or after `from` that is not in `stored` (ascending).
-fn after_run(stored: &[u64], from: u64) -> u64 {
-    let at = stored.partition_point(|id| *id < from);
-    let run = stored[at..].iter().zip(from..).take_while(|(id, expected)| **id == *expected).count();
-    from + run as u64
+/// The first id at or after `from` that lies in none of `runs` (ascending).
+fn after_run(runs: &[Range<u64>], from: u64) -> u64 {
+    runs.iter().fold(from, |id, run| if run.contains(&id) { run.end } else { id })
 }
 
 /// The first trade of `range`, looked for hour by hour.
@@ -208,7 +235,7 @@ fn check_range(range: &Range<i64>) -> Result<(), LakeError> {
     Ok(())
 }
 
-/// The open times of `range` whose candles are closed by now.
+/// The open times of `range` whose candles are closed by now; empty when none is.
 fn closed_range(client: &ExchangeClient, dataset: &Dataset, range: Range<i64>) -> Result<Range<i64>, LakeError> {
     let step = dataset.timeframe.ms();
     if dataset.market.exchange != client.venue().exchange() {
@@ -217,9 +244,7 @@ fn closed_range(client: &ExchangeClient, dataset: &Dataset, range: Range<i64>) -
     check_range(&range)?;
     let up = |ms: i64| ms.saturating_add(step - 1).div_euclid(step) * step;
     let open_now = client.clock().now_ms().div_euclid(step) * step;
-    let closed = up(range.start.max(0))..up(range.end.min(open_now)).min(open_now);
-    check_range(&closed)?;
-    Ok(closed)
+    Ok(up(range.start.max(0))..up(range.end.min(open_now)).min(open_now))
 }
 
 /// The parts of `range` that the lake holds no candle of.
@@ -264,9 +289,10 @@ mod tests {
 
     #[test]
     fn stored_runs_are_stepped_over() {
-        assert_eq!(after_run(&[5, 6, 7, 9], 5), 8);
-        assert_eq!(after_run(&[5, 6, 7, 9], 8), 8);
-        assert_eq!(after_run(&[5, 6, 7, 9], 9), 10);
+        let runs = [5..8, 8..9, 11..12];
+        for (from, next) in [(4, 4), (5, 9), (8, 9), (10, 10), (11, 12), (20, 20)] {
+            assert_eq!(after_run(&runs, from), next, "{from}");
+        }
         assert_eq!(after_run(&[], 3), 3);
     }
 

@@ -38,6 +38,8 @@ pub struct Partition {
     pub last_ms: i64,
     /// SHA-256 of the file's bytes.
     pub sha256: Hash,
+    /// Ids of the first and the last trade; `None` for candles, whose key is the time.
+    pub ids: Option<(i64, i64)>,
     /// Holes inside the partition, as the first missing open time and the open time
     /// that ends the hole; always empty for trades.
     pub holes: Vec<(i64, i64)>,
@@ -112,6 +114,7 @@ impl Partition {
             first_ms: time(first),
             last_ms: time(last),
             sha256,
+            ids: if step_ms.is_none() { first.map(Record::key).zip(last.map(Record::key)) } else { None },
             holes: step_ms.map(|step| holes(rows, step)).unwrap_or_default(),
         }
     }
@@ -131,8 +134,15 @@ mod tests {
     fn a_manifest_reads_back_and_refuses_others() {
         let mut manifest = Manifest::new("binance/BTC-USDT/1h");
         let hash = Hash::of(b"x");
-        let partition =
-            Partition { file: "a".into(), rows: 2, first_ms: 0, last_ms: 9, sha256: hash, holes: vec![(1, 5)] };
+        let partition = Partition {
+            file: "a".into(),
+            rows: 2,
+            first_ms: 0,
+            last_ms: 9,
+            sha256: hash,
+            ids: None,
+            holes: vec![(1, 5)],
+        };
         manifest.partitions.insert("1970-01".into(), partition.clone());
         let text = manifest.to_json();
         assert_eq!(Manifest::from_json("m", "binance/BTC-USDT/1h", &text).unwrap(), manifest);

@@ -86,6 +86,17 @@ async fn a_failed_run_is_completed_by_the_next() {
 }
 
 #[tokio::test]
+async fn holes_of_imported_trades_are_filled() {
+    let setup = Setup::new(Schedule::calm()).await;
+    let set = TradeSet { market: setup.market.clone(), kind: TradeKind::Aggregate };
+    let kept: Vec<Trade> = setup.trades.iter().filter(|trade| trade.id % 1_000 > 300).copied().collect();
+    setup.lake.store_trades(&set, &kept, assay_lake::OnConflict::Refuse).await.unwrap();
+    let report = setup.fetch(FIRST_MS, FIRST_MS + 9 * HOUR).await.unwrap();
+    assert_eq!(setup.stored().await, setup.trades);
+    assert_eq!(report.added as usize, setup.trades.len() - kept.len());
+}
+
+#[tokio::test]
 async fn fetched_trades_become_candles() {
     let setup = Setup::new(Schedule::calm()).await;
     let end = FIRST_MS + HOUR;
