@@ -1,5 +1,6 @@
 //! The environment steps the same ledger as the simulation, and its state can be
 //! saved and restored without changing a bit.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use assay_sim::{End, Environment, EnvironmentState, Reward, Rules, SimError, Simulation};
 use assay_types::{Candle, Candles, FillRule, Market, Price, Qty, Target, Timeframe};

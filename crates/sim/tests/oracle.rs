@@ -1,5 +1,6 @@
 //! The ledger against a second one that follows the text of the rules with unbounded
 //! integers and plain division, on random candles, rules and decisions.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use assay_sim::{Backtest, End, Rules, Side, SimError, replay};
 use assay_types::{Candle, Candles, FillRule, MAX_PRICE, Market, Money, Price, Qty, Target, Timeframe};
