@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use assay_sim::{Backtest, End, Rules, replay};
+use assay_sim::{Backtest, End, METRICS, Reward, Rules, replay};
 use assay_types::{Candle, Candles, FillRule, Market, Money, Target, Timeframe};
 
 const BOOK: &str = include_str!("../../../docs/book/ledger.md");
@@ -59,6 +59,15 @@ fn the_book_prints_what_the_ledger_does() {
         assert_eq!(result.end, End::Truncated);
         let text = printed(&result);
         assert!(BOOK.contains(&text), "{fill_rule:?}\n{text}");
+    }
+}
+
+#[test]
+fn the_book_defines_every_metric_and_reward() {
+    let book = include_str!("../../../docs/book/metrics.md");
+    let names = METRICS.iter().map(|metric| metric.0).chain(Reward::ALL.map(Reward::name));
+    for name in names {
+        assert!(book.contains(&format!("\n| `{name}` | ")), "{name}");
     }
 }
 
