@@ -127,3 +127,24 @@ fn the_account_is_observed_before_the_decision() {
     environment.step(Target::Flat).unwrap();
     assert_eq!(environment.account_inputs(), [0.0, 0.0]);
 }
+
+#[test]
+fn a_state_that_no_fills_made_is_refused() {
+    let candles = walk(50);
+    let mut environment = Environment::new(&candles, &rules(), Reward::ReturnMinusCost).unwrap();
+    environment.step(Target::Long).unwrap();
+    let good = serde_json::to_value(environment.state()).unwrap();
+    let largest = "170141183460469231731687303.715884105727";
+    for (field, value) in [("quantity", largest), ("quantity", "-1"), ("basis", "0")] {
+        let mut bad = good.clone();
+        bad["account"][field] = value.into();
+        let state: EnvironmentState = serde_json::from_value(bad).unwrap();
+        assert!(matches!(environment.restore(&state), Err(SimError::State(_))), "{field} {value}");
+    }
+    let mut late = good.clone();
+    late["index"] = 50.into();
+    let state: EnvironmentState = serde_json::from_value(late).unwrap();
+    assert!(environment.restore(&state).is_err());
+    let state: EnvironmentState = serde_json::from_value(good).unwrap();
+    assert_eq!(environment.restore(&state), Ok(()));
+}

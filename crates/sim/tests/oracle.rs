@@ -22,6 +22,9 @@ fn ceil(numerator: &BigInt, denominator: &BigInt) -> BigInt {
     -floor(&-numerator, denominator)
 }
 
+/// Side, price, quantity and the cash after.
+type OracleFill = (Side, BigInt, BigInt, BigInt);
+
 struct Oracle<'a> {
     rules: &'a Rules,
     cash: BigInt,
@@ -29,7 +32,7 @@ struct Oracle<'a> {
     quantity: BigInt,
     side: Target,
     target: Target,
-    fills: Vec<(Side, BigInt, BigInt, BigInt)>,
+    fills: Vec<OracleFill>,
     accrued_ms: i64,
 }
 
@@ -119,7 +122,7 @@ impl Oracle<'_> {
 }
 
 /// Equity at each close and the fills, by the oracle.
-fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>, Vec<(Side, BigInt, BigInt, BigInt)>) {
+fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>, Vec<OracleFill>) {
     let mut oracle = Oracle {
         rules,
         cash: big(rules.cash.0),
@@ -130,8 +133,8 @@ fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>,
         accrued_ms: 0,
     };
     let mut rows = Vec::new();
-    for index in 0..candles.len() {
-        let close = big(candles.close[index].0);
+    for (index, close) in candles.close.iter().enumerate() {
+        let close = big(close.0);
         oracle.borrow(&close, candles.close_time_ms(index));
         let equity = oracle.equity(&close);
         let ruined = equity <= big(0);
