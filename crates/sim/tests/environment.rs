@@ -134,7 +134,7 @@ fn a_state_that_no_fills_made_is_refused() {
     let mut environment = Environment::new(&candles, &rules(), Reward::ReturnMinusCost).unwrap();
     environment.step(Target::Long).unwrap();
     let good = serde_json::to_value(environment.state()).unwrap();
-    let largest = "170141183460469231731687303.715884105727";
+    let largest = "2000000000000000000000000";
     for (field, value) in [("quantity", largest), ("quantity", "-1"), ("basis", "0")] {
         let mut bad = good.clone();
         bad["account"][field] = value.into();
