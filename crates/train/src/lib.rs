@@ -14,6 +14,7 @@ mod initial;
 mod offpolicy;
 mod onpolicy;
 mod rng;
+pub mod search;
 mod set;
 mod stats;
 mod trainer;

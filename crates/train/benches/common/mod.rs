@@ -60,7 +60,8 @@ impl Planted {
 
     pub fn new() -> Self {
         let market = Market::new("synthetic", "PLANTED-SIGNAL").expect("a well-formed name");
-        let mut planted = Self { candles: Candles::new(market, Timeframe::H1), features: Vec::new(), state: Vec::new() };
+        let mut planted =
+            Self { candles: Candles::new(market, Timeframe::H1), features: Vec::new(), state: Vec::new() };
         let (mut state, mut close) = (1_i8, 1_000_000_000_i64);
         let mut open = close;
         for bar in 0..Self::BARS as u64 {

@@ -3,11 +3,11 @@
 
 use assay_model::{Adam, Gradients, Isa, Mlp, Want, Workspace};
 
-use crate::initial::uniform_fan_in;
 use super::actor::EPSILON;
 use super::{Settings, saved};
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
+use crate::initial::uniform_fan_in;
 use crate::rng::Rng;
 
 /// Multiplications of a forward pass below which a second thread costs more than it
