@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons: forward pass, gradients, and their weights as tensors.
 //!
-//! Weights are kept as [inputs][outputs], the outputs padded with zeros to whole
-//! blocks of sixteen; what leaves this module is [outputs][inputs] without padding,
+//! Weights are kept as `[inputs][outputs]`, the outputs padded with zeros to whole
+//! blocks of sixteen; what leaves this module is `[outputs][inputs]` without padding,
 //! as PyTorch has it.
 
 use crate::error::ModelError;
@@ -242,7 +242,7 @@ impl Mlp {
         &mut self.values
     }
 
-    /// The weights of layer `index` as [outputs][inputs] and its biases.
+    /// The weights of layer `index` as `[outputs][inputs]` and its biases.
     ///
     /// # Panics
     /// When there is no such layer.
@@ -257,7 +257,7 @@ impl Mlp {
         (weight, bias)
     }
 
-    /// Sets the weights of layer `index` from [outputs][inputs] and its biases.
+    /// Sets the weights of layer `index` from `[outputs][inputs]` and its biases.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when a count differs.
