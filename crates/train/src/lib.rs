@@ -14,6 +14,7 @@ mod initial;
 mod offpolicy;
 mod onpolicy;
 mod rng;
+pub mod search;
 mod session;
 mod set;
 mod stats;

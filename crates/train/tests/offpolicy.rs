@@ -1,5 +1,6 @@
 //! SAC, TD3 and DDPG as a whole: the same weights whatever the processor, the threads
 //! and the interruptions, and a planted signal that they find.
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 #[path = "../benches/common/mod.rs"]
 mod common;
@@ -26,7 +27,9 @@ fn bits(network: &Mlp) -> Vec<u32> {
 
 fn trained(planted: &Planted, config: &TrainConfig, updates: usize, threads: usize, isa: Isa) -> Vec<u32> {
     let mut trainer = Trainer::new(&planted.set(), config, 7, threads, isa).unwrap();
-    (0..updates).for_each(|_| drop(trainer.update().unwrap()));
+    for _ in 0..updates {
+        trainer.update().unwrap();
+    }
     bits(&trainer.network())
 }
 
@@ -77,12 +80,16 @@ fn a_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
             for stop in [7, 61, 133] {
                 let set = planted.set();
                 let mut trainer = Trainer::new(&set, &config, 7, 1, Isa::detect()).unwrap();
-                (0..stop).for_each(|_| drop(trainer.update().unwrap()));
+                for _ in 0..stop {
+                    trainer.update().unwrap();
+                }
                 let bytes = trainer.checkpoint();
                 drop(trainer);
                 let mut trainer = Trainer::resume(&bytes, &set, &config, 7, 1, Isa::detect()).unwrap();
                 assert_eq!(trainer.checkpoint(), bytes, "{algorithm} at {stop}");
-                (stop..170).for_each(|_| drop(trainer.update().unwrap()));
+                for _ in stop..170 {
+                    trainer.update().unwrap();
+                }
                 assert_eq!(bits(&trainer.network()), expected, "{algorithm} resumed at {stop}");
             }
         }
@@ -111,7 +118,9 @@ fn a_planted_signal_is_found() {
             "learning_rate": 1e-3, "episode_steps": 1_000,
         });
         let mut trainer = Trainer::new(&planted.set(), &config(algorithm, &more), 1, 1, Isa::detect()).unwrap();
-        (0..steps).for_each(|_| drop(trainer.update().unwrap()));
+        for _ in 0..steps {
+            trainer.update().unwrap();
+        }
         let (found, oracle) = (common::test_return(&planted, &trainer), planted.oracle());
         assert!(found > oracle / 2.0, "{algorithm} earns {found}, the oracle {oracle}");
     }

@@ -15,7 +15,7 @@ pub enum Start<'a> {
     Kept,
 }
 
-/// The left matrix: element (i, p) is `values[i · row + p · step]`.
+/// The left matrix: element (i, p) is `values[i · row + p · step]`; `row` or `step` is 1.
 #[derive(Clone, Copy)]
 pub struct Left<'a> {
     /// The numbers.
@@ -111,28 +111,56 @@ fn tile<V: Lanes, const R: usize, const C: usize>(
             }
         }
     }
-    let mut at = row * a.row;
+    // One bounds check for all rows' terms instead of one for each is what keeps
+    // narrow registers busy; both layouts give the same sums.
     let mut from = column;
-    for _ in 0..depth {
-        let terms: &[Block; C] = b[from..from + C].try_into().expect("C blocks");
-        let mut right = [V::splat(0.0); C];
-        for j in 0..C {
-            right[j] = V::load(&terms[j]);
+    if a.step == 1 {
+        let mut rows = [[].as_slice(); R];
+        for (i, terms) in rows.iter_mut().enumerate() {
+            *terms = &a.values[(row + i) * a.row..][..depth];
         }
-        for (i, sum) in sums.iter_mut().enumerate() {
-            let left = V::splat(a.values[at + i * a.row]);
-            for j in 0..C {
-                sum[j] = left.mul_add(right[j], sum[j]);
+        for p in 0..depth {
+            let right = load::<V, C>(b, from);
+            for (sum, terms) in sums.iter_mut().zip(&rows) {
+                let left = V::splat(terms[p]);
+                for j in 0..C {
+                    sum[j] = left.mul_add(right[j], sum[j]);
+                }
             }
+            from += columns;
         }
-        at += a.step;
-        from += columns;
+    } else {
+        assert_eq!(a.row, 1, "rows or terms lie side by side");
+        let mut at = row;
+        for _ in 0..depth {
+            let right = load::<V, C>(b, from);
+            let terms: &[f32; R] = a.values[at..at + R].try_into().expect("R terms");
+            for (sum, term) in sums.iter_mut().zip(terms) {
+                let left = V::splat(*term);
+                for j in 0..C {
+                    sum[j] = left.mul_add(right[j], sum[j]);
+                }
+            }
+            at += a.step;
+            from += columns;
+        }
     }
     for (i, sum) in sums.iter().enumerate() {
         for (j, value) in sum.iter().enumerate() {
             value.store(&mut c[(row + i) * columns + column + j]);
         }
     }
+}
+
+/// `C` blocks of `b` from `from` on.
+#[inline(always)]
+fn load<V: Lanes, const C: usize>(b: &[Block], from: usize) -> [V; C] {
+    let blocks: &[Block; C] = b[from..from + C].try_into().expect("C blocks");
+    let mut values = [V::splat(0.0); C];
+    for (value, block) in values.iter_mut().zip(blocks) {
+        *value = V::load(block);
+    }
+    values
 }
 
 /// `out` (`columns` · 16 rows of `Block::count(rows)` blocks) = the transpose of `from`

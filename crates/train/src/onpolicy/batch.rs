@@ -4,7 +4,7 @@ use assay_model::{Isa, clip_scale};
 
 use super::Settings;
 use super::exchange::Exchange;
-use super::learner::Learner;
+use super::learner::{CHUNK, Learner};
 use super::loss::{LogProbabilities, PolicyLoss, PolicyRows, PolicySums, value_slopes};
 use super::rollout::RollOut;
 use crate::rng::Rng;
@@ -136,7 +136,7 @@ impl ValueSide<'_> {
     fn gradient(&mut self, batch: &[u32]) -> f32 {
         let Self { settings, roll_out, learner, isa, sum } = self;
         let weight = settings.vf_coef / batch.len() as f32;
-        let mut returns = [0.0; 64];
+        let mut returns = [0.0; CHUNK];
         learner.gradient(*isa, &roll_out.observations, batch, |from, outputs, stride, gradient| {
             let count = outputs.len() / stride;
             for (target, row) in returns.iter_mut().zip(&batch[from..from + count]) {

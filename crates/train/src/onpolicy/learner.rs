@@ -7,7 +7,7 @@ use crate::error::TrainError;
 
 /// Rows that go through a network at once: few enough for their activations to stay
 /// in the nearest cache. The bits do not depend on it.
-const CHUNK: usize = 64;
+pub const CHUNK: usize = 64;
 
 /// Copies a short row in pieces of fixed size, the last of which may overlap the one
 /// before: much faster than a call that first has to look at the length.
