@@ -2,10 +2,10 @@
 
 use assay_model::{Adam, Gradients, Isa, Mlp, Want, Workspace};
 
-use crate::initial::uniform_fan_in;
 use super::{Settings, saved};
 use crate::checkpoint::{Reader, Writer};
 use crate::error::TrainError;
+use crate::initial::uniform_fan_in;
 use crate::rng::Rng;
 
 /// PyTorch's ε of Adam.
@@ -29,7 +29,8 @@ impl Actor {
     /// # Errors
     /// [`TrainError::Model`] for layers no network can have.
     pub fn new(inputs: usize, outputs: usize, settings: &Settings, rng: &mut Rng) -> Result<Self, TrainError> {
-        let sizes: Vec<usize> = [inputs].into_iter().chain(settings.net_arch.iter().copied()).chain([outputs]).collect();
+        let sizes: Vec<usize> =
+            [inputs].into_iter().chain(settings.net_arch.iter().copied()).chain([outputs]).collect();
         let network = uniform_fan_in(&sizes, settings.activation, rng)?;
         Ok(Self {
             optimizer: Adam::new(&network, EPSILON),

@@ -1,7 +1,7 @@
 //! A minibatch of transitions, drawn and laid out for the networks.
 
-use crate::rng::Rng;
 use super::replay::ReplayBuffer;
+use crate::rng::Rng;
 use assay_model::ACCOUNT_INPUTS;
 
 /// Scaled features of every bar, row-major, as the networks read them.

@@ -144,7 +144,10 @@ mod tests {
             let by_mean = (loss(row, mean + h, log_std) - loss(row, mean - h, log_std)) / (2.0 * h);
             let by_log_std = (loss(row, mean, log_std + h) - loss(row, mean, log_std - h)) / (2.0 * h);
             for (found, expected) in [(gradient[2 * row], by_mean), (gradient[2 * row + 1], by_log_std)] {
-                assert!((f64::from(found) - expected).abs() < 1e-4 * expected.abs().max(1.0), "row {row}: {found} {expected}");
+                assert!(
+                    (f64::from(found) - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                    "row {row}: {found} {expected}"
+                );
             }
         }
         assert_eq!(gradient[11], 0.0, "beyond the clamp there is no slope");
