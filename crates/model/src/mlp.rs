@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons: forward pass, gradients, and their weights as tensors.
 //!
-//! Weights are kept as `[inputs][outputs]`, the outputs padded with zeros to whole
-//! blocks of sixteen; what leaves this module is `[outputs][inputs]` without padding,
+//! Weights are kept as [inputs][outputs], the outputs padded with zeros to whole
+//! blocks of sixteen; what leaves this module is [outputs][inputs] without padding,
 //! as PyTorch has it.
 
 use crate::error::ModelError;
@@ -72,8 +72,8 @@ pub struct Workspace {
     /// Gradients of the outputs of each layer; the first entry is that of the inputs.
     deltas: Vec<Vec<Block>>,
     transposed: Vec<Block>,
-    /// The last layer's inputs and outputs with the lanes along the rows.
-    turned: Vec<Block>,
+    /// The weights of one output of a narrow layer, or of one input.
+    single: Vec<Block>,
     stride: usize,
     input_stride: usize,
 }
@@ -83,13 +83,11 @@ impl Workspace {
     #[must_use]
     pub fn forward_only(network: &Mlp, rows: usize) -> Self {
         let outputs = network.layers.iter().map(|layer| vec![Block::ZERO; rows * layer.columns]).collect();
-        let last = network.layers[network.layers.len() - 1];
-        let stride = last.columns * LANES;
+        let stride = network.layers[network.layers.len() - 1].columns * LANES;
         let input_stride = Block::count(network.inputs()) * LANES;
-        let is_turned = rows >= LANES && last.outputs <= NARROW && network.depth() > 1;
-        let turned = (Block::count(last.inputs) * LANES + last.outputs) * Block::count(rows);
-        let turned = vec![Block::ZERO; if is_turned { turned } else { 0 }];
-        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), turned, stride, input_stride }
+        let widest = network.sizes.iter().map(|size| Block::count(*size)).max().unwrap_or(0);
+        let single = vec![Block::ZERO; widest];
+        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), single, stride, input_stride }
     }
 
     /// Room for `rows` rows through `network`, forward and backward.
@@ -146,6 +144,33 @@ impl Workspace {
         Block::flat(&self.deltas[0])
     }
 
+    /// The gradient with respect to the last input of each row, after a backward pass
+    /// that asked for it.
+    ///
+    /// # Panics
+    /// When the workspace is forward only.
+    #[must_use]
+    pub fn last_input_gradient(&self) -> &[f32] {
+        Block::flat(&self.deltas[0])
+    }
+
+    /// Keeps only these rows of the last forward pass, which must ascend, in the place
+    /// of the first ones; a backward pass over as many rows then concerns them. It
+    /// cannot ask for gradients of the weights, as the inputs are not here.
+    ///
+    /// # Panics
+    /// When a row is out of range.
+    pub fn keep_rows(&mut self, kept: &[usize]) {
+        let rows = self.outputs[self.outputs.len() - 1].len() * LANES / self.stride;
+        for layer in &mut self.outputs {
+            let columns = layer.len() / rows;
+            for (to, from) in kept.iter().enumerate() {
+                debug_assert!(to <= *from, "rows ascend");
+                layer.copy_within(from * columns..(from + 1) * columns, to * columns);
+            }
+        }
+    }
+
     /// Distance between the rows of [`Self::input_gradient`]: the number of inputs,
     /// rounded up.
     #[must_use]
@@ -164,6 +189,8 @@ pub enum Want {
     MoreWeights,
     /// The gradient of the inputs only.
     Inputs,
+    /// The gradient of the last input only, which costs less than that of all.
+    LastInput,
     /// Gradients of the weights, in place of what was there, and of the inputs.
     Both,
 }
@@ -242,7 +269,7 @@ impl Mlp {
         &mut self.values
     }
 
-    /// The weights of layer `index` as `[outputs][inputs]` and its biases.
+    /// The weights of layer `index` as [outputs][inputs] and its biases.
     ///
     /// # Panics
     /// When there is no such layer.
@@ -257,7 +284,7 @@ impl Mlp {
         (weight, bias)
     }
 
-    /// Sets the weights of layer `index` from `[outputs][inputs]` and its biases.
+    /// Sets the weights of layer `index` from [outputs][inputs] and its biases.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when a count differs.
@@ -384,15 +411,24 @@ impl Mlp {
             let out = &mut from[0][..rows * layer.columns];
             let weight = &self.values[layer.weight..layer.bias()];
             let bias = &self.values[layer.bias()..layer.end()];
-            match before.last() {
-                // Only the last layer has room for it; hidden layers are rarely narrow.
-                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= NARROW && rows >= LANES => {
-                    narrow_forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
-                    continue;
+            match before.last().filter(|_| layer.outputs <= NARROW) {
+                Some(blocks) => {
+                    let columns = Block::count(layer.inputs);
+                    for output in 0..layer.outputs {
+                        let single = Block::flat_mut(&mut space.single[..columns]);
+                        single[layer.inputs..].fill(0.0);
+                        for (number, row) in
+                            single.iter_mut().zip(Block::flat(weight).chunks_exact(layer.columns * LANES))
+                        {
+                            *number = row[output];
+                        }
+                        let (bias, stride) = (bias[0].0[output], layer.columns * LANES);
+                        let out = &mut Block::flat_mut(out)[output..];
+                        isa.dots(&blocks[..rows * columns], columns, &space.single, bias, out, stride);
+                    }
                 }
-                _ => {}
+                None => isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out),
             }
-            isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out);
             if index + 1 < self.layers.len() {
                 isa.map(function(self.activation), out);
             }
@@ -418,7 +454,7 @@ impl Mlp {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let (deltas, from) = space.deltas.split_at_mut(index + 1);
             let delta = &from[0][..rows * layer.columns];
-            if want != Want::Inputs {
+            if !matches!(want, Want::Inputs | Want::LastInput) {
                 let left = match index.checked_sub(1) {
                     None => Left { values: inputs, row: 1, step: self.inputs() },
                     Some(below) => Left {
@@ -434,14 +470,27 @@ impl Mlp {
                     Some(below) => {
                         narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight)
                     }
-                    None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
+                    None => {
+                        // In parts, so that the rows of both sides stay in the nearest cache.
+                        for first in (0..rows).step_by(WEIGHT_ROWS) {
+                            let count = WEIGHT_ROWS.min(rows - first);
+                            let start = if first > 0 { Start::Kept } else { start };
+                            let left = Left { values: &left.values[first * left.step..], ..left };
+                            let delta = &delta[first * layer.columns..];
+                            isa.product(layer.inputs, count, left, delta, layer.columns, start, weight);
+                        }
+                    }
                 }
                 if want != Want::MoreWeights {
                     bias.fill(Block::ZERO);
                 }
                 isa.add_rows(delta, layer.columns, bias);
             }
-            if index > 0 || matches!(want, Want::Inputs | Want::Both) {
+            if index == 0 && want == Want::LastInput {
+                let weight = &self.values[layer.weight..layer.bias()];
+                let last = &weight[(layer.inputs - 1) * layer.columns..];
+                isa.dots(delta, layer.columns, last, 0.0, Block::flat_mut(&mut deltas[0]), 1);
+            } else if index > 0 || matches!(want, Want::Inputs | Want::Both) {
                 let columns = Block::count(layer.inputs);
                 isa.transpose(
                     layer.inputs,
@@ -460,38 +509,11 @@ impl Mlp {
     }
 }
 
+/// Rows whose products are added to the gradient of weights at a time.
+const WEIGHT_ROWS: usize = 64;
+
 /// A layer of at most so many outputs would leave most of a block's lanes idle.
 const NARROW: usize = 4;
-
-/// The sums of a narrow layer for at least [`LANES`] rows, with the lanes along the
-/// rows: the same sums in the same order, in a fraction of the time.
-#[expect(clippy::too_many_arguments, reason = "one step of the forward pass")]
-fn narrow_forward(
-    isa: Isa,
-    layer: Layer,
-    rows: usize,
-    inputs: &[Block],
-    weight: &[Block],
-    bias: &[Block],
-    turned: &mut [Block],
-    out: &mut [Block],
-) {
-    let (columns, row_blocks) = (Block::count(layer.inputs), Block::count(rows));
-    let (turned, rest) = turned.split_at_mut(columns * LANES * row_blocks);
-    let sums = &mut rest[..layer.outputs * row_blocks];
-    isa.transpose(rows, columns, &inputs[..rows * columns], turned);
-    for (sums, bias) in sums.chunks_exact_mut(row_blocks).zip(Block::flat(bias)) {
-        sums.fill(Block([*bias; LANES]));
-    }
-    let left = Left { values: Block::flat(weight), row: 1, step: LANES };
-    let terms = &turned[..layer.inputs * row_blocks];
-    isa.product(layer.outputs, layer.inputs, left, terms, row_blocks, Start::Kept, sums);
-    for (output, sums) in sums.chunks_exact(row_blocks).enumerate() {
-        for (row, sum) in out.iter_mut().zip(Block::flat(sums)) {
-            row.0[output] = *sum;
-        }
-    }
-}
 
 /// The gradient of a narrow layer's weights, with the lanes along its inputs: the same
 /// sums in the same order, in a fraction of the time.
@@ -665,6 +687,31 @@ mod tests {
         for isa in Isa::available() {
             assert_eq!(run(isa, &[0, count]), expected, "{}", isa.name());
             assert_eq!(run(isa, &[0, 16, 17, count]), expected, "{} in parts", isa.name());
+        }
+    }
+
+    #[test]
+    fn the_last_inputs_gradient_of_kept_rows_is_that_of_all() {
+        let network = sample(&[7, 20, 33, 1], Activation::Relu);
+        let inputs = rows(40, 7);
+        for isa in Isa::available() {
+            let mut gradients = Gradients::new(&network);
+            let (mut all, mut some) = (Workspace::new(&network, 40), Workspace::new(&network, 40));
+            let kept: Vec<usize> = (0..40).filter(|row| row % 3 != 1).collect();
+            for (space, count) in [(&mut all, 40), (&mut some, kept.len())] {
+                network.forward(isa, &inputs, 40, space);
+                if count < 40 {
+                    space.keep_rows(&kept);
+                }
+                let stride = space.stride();
+                (0..count).for_each(|row| space.output_gradient_mut()[row * stride] = 1.5);
+            }
+            network.backward(isa, &inputs, 40, &mut all, &mut gradients, Want::Inputs);
+            network.backward(isa, &inputs, kept.len(), &mut some, &mut gradients, Want::LastInput);
+            for (row, found) in kept.iter().zip(some.last_input_gradient()) {
+                let expected = all.input_gradient()[row * all.input_stride() + 6];
+                assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0), "{found} {expected}");
+            }
         }
     }
 
