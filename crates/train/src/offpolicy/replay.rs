@@ -155,7 +155,7 @@ mod tests {
             action: value / 10.0,
             reward: -value,
             next_account: [-1.0, value + 0.5],
-            terminated: bar % 3 == 0,
+            terminated: bar.is_multiple_of(3),
         }
     }
 
