@@ -6,17 +6,19 @@
 
 use crate::error::ModelError;
 use crate::kernels::{Activation, Block, Function, Isa, LANES, Left, Start};
+use crate::narrow;
 use crate::safetensors::Tensor;
+use crate::workspace::{Gradients, Workspace};
 
 /// The largest layer.
 const MAX_WIDTH: usize = 65_536;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
+pub(crate) struct Layer {
+    pub inputs: usize,
+    pub outputs: usize,
     /// Blocks of one row of outputs.
-    columns: usize,
+    pub columns: usize,
     /// First block of the weights; the bias follows them.
     weight: usize,
 }
@@ -38,120 +40,6 @@ pub struct Mlp {
     activation: Activation,
     layers: Vec<Layer>,
     values: Vec<Block>,
-}
-
-/// One number per weight of a network, such as the gradient of a loss.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gradients {
-    pub(crate) values: Vec<Block>,
-}
-
-impl Gradients {
-    /// Zeros for each weight of `network`.
-    #[must_use]
-    pub fn new(network: &Mlp) -> Self {
-        Self { values: vec![Block::ZERO; network.values.len()] }
-    }
-
-    /// Adds `other`, number by number.
-    pub fn add(&mut self, isa: Isa, other: &Self) {
-        isa.add(&other.values, &mut self.values);
-    }
-
-    /// The sum of the squares of all numbers, for clipping by the global norm.
-    #[must_use]
-    pub fn sum_squares(&self, isa: Isa) -> f32 {
-        isa.sum_squares(&self.values)
-    }
-}
-
-/// The intermediate results of a network for up to a fixed number of rows.
-#[derive(Debug, Clone)]
-pub struct Workspace {
-    outputs: Vec<Vec<Block>>,
-    /// Gradients of the outputs of each layer; the first entry is that of the inputs.
-    deltas: Vec<Vec<Block>>,
-    transposed: Vec<Block>,
-    /// The last layer's inputs and outputs with the lanes along the rows.
-    turned: Vec<Block>,
-    stride: usize,
-    input_stride: usize,
-}
-
-impl Workspace {
-    /// Room for `rows` rows through `network`, forward only.
-    #[must_use]
-    pub fn forward_only(network: &Mlp, rows: usize) -> Self {
-        let outputs = network.layers.iter().map(|layer| vec![Block::ZERO; rows * layer.columns]).collect();
-        let last = network.layers[network.layers.len() - 1];
-        let stride = last.columns * LANES;
-        let input_stride = Block::count(network.inputs()) * LANES;
-        let is_turned = rows >= LANES && last.outputs <= NARROW && network.depth() > 1;
-        let turned = (Block::count(last.inputs) * LANES + last.outputs) * Block::count(rows);
-        let turned = vec![Block::ZERO; if is_turned { turned } else { 0 }];
-        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), turned, stride, input_stride }
-    }
-
-    /// Room for `rows` rows through `network`, forward and backward.
-    #[must_use]
-    pub fn new(network: &Mlp, rows: usize) -> Self {
-        let mut space = Self::forward_only(network, rows);
-        space.deltas.push(vec![Block::ZERO; rows * Block::count(network.inputs())]);
-        space.deltas.extend(space.outputs.iter().map(|blocks| vec![Block::ZERO; blocks.len()]));
-        let largest = network.layers.iter().map(|layer| layer.columns * LANES * Block::count(layer.inputs)).max();
-        space.transposed = vec![Block::ZERO; largest.unwrap_or(0)];
-        space
-    }
-
-    /// The outputs of the last forward pass: row `i` starts at `i · stride()`.
-    #[must_use]
-    pub fn outputs(&self) -> &[f32] {
-        Block::flat(&self.outputs[self.outputs.len() - 1])
-    }
-
-    /// Distance between the rows of [`Self::outputs`] and
-    /// [`Self::output_gradient_mut`]: the number of outputs, rounded up.
-    #[must_use]
-    pub const fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Where the gradient of the loss with respect to the outputs is written before a
-    /// backward pass, in rows of [`Self::stride`]. What is beyond the number of
-    /// outputs in a row has to stay zero.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    pub fn output_gradient_mut(&mut self) -> &mut [f32] {
-        Block::flat_mut(self.deltas.last_mut().expect("a workspace for the backward pass"))
-    }
-
-    /// [`Self::outputs`] to read beside [`Self::output_gradient_mut`] to write.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    pub fn output_and_gradient_mut(&mut self) -> (&[f32], &mut [f32]) {
-        let outputs = &self.outputs[self.outputs.len() - 1];
-        let gradient = self.deltas.last_mut().expect("a workspace for the backward pass");
-        (Block::flat(outputs), Block::flat_mut(gradient))
-    }
-
-    /// The gradient with respect to the inputs after a backward pass that asked for
-    /// it: row `i` starts at `i · input_stride()`.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    #[must_use]
-    pub fn input_gradient(&self) -> &[f32] {
-        Block::flat(&self.deltas[0])
-    }
-
-    /// Distance between the rows of [`Self::input_gradient`]: the number of inputs,
-    /// rounded up.
-    #[must_use]
-    pub const fn input_stride(&self) -> usize {
-        self.input_stride
-    }
 }
 
 /// What a backward pass computes.
@@ -236,6 +124,14 @@ impl Mlp {
         }
         own.copy_from_slice(values);
         Ok(())
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.values
     }
 
     pub(crate) fn blocks_mut(&mut self) -> &mut [Block] {
@@ -386,8 +282,8 @@ impl Mlp {
             let bias = &self.values[layer.bias()..layer.end()];
             match before.last() {
                 // Only the last layer has room for it; hidden layers are rarely narrow.
-                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= NARROW && rows >= LANES => {
-                    narrow_forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
+                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= narrow::NARROW && rows >= LANES => {
+                    narrow::forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
                     continue;
                 }
                 _ => {}
@@ -430,10 +326,17 @@ impl Mlp {
                 let (weight, bias) =
                     gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
                 let start = if want == Want::MoreWeights { Start::Kept } else { Start::Zero };
-                match index.checked_sub(1).filter(|_| layer.outputs <= NARROW) {
-                    Some(below) => {
-                        narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight)
-                    }
+                match index.checked_sub(1).filter(|_| layer.outputs <= narrow::NARROW) {
+                    Some(below) => narrow::weight_gradient(
+                        isa,
+                        *layer,
+                        rows,
+                        delta,
+                        &space.outputs[below],
+                        start,
+                        &mut space.transposed,
+                        weight,
+                    ),
                     None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
                 }
                 if want != Want::MoreWeights {
@@ -457,70 +360,6 @@ impl Mlp {
                 }
             }
         }
-    }
-}
-
-/// A layer of at most so many outputs would leave most of a block's lanes idle.
-const NARROW: usize = 4;
-
-/// The sums of a narrow layer for at least [`LANES`] rows, with the lanes along the
-/// rows: the same sums in the same order, in a fraction of the time.
-#[expect(clippy::too_many_arguments, reason = "one step of the forward pass")]
-fn narrow_forward(
-    isa: Isa,
-    layer: Layer,
-    rows: usize,
-    inputs: &[Block],
-    weight: &[Block],
-    bias: &[Block],
-    turned: &mut [Block],
-    out: &mut [Block],
-) {
-    let (columns, row_blocks) = (Block::count(layer.inputs), Block::count(rows));
-    let (turned, rest) = turned.split_at_mut(columns * LANES * row_blocks);
-    let sums = &mut rest[..layer.outputs * row_blocks];
-    isa.transpose(rows, columns, &inputs[..rows * columns], turned);
-    for (sums, bias) in sums.chunks_exact_mut(row_blocks).zip(Block::flat(bias)) {
-        sums.fill(Block([*bias; LANES]));
-    }
-    let left = Left { values: Block::flat(weight), row: 1, step: LANES };
-    let terms = &turned[..layer.inputs * row_blocks];
-    isa.product(layer.outputs, layer.inputs, left, terms, row_blocks, Start::Kept, sums);
-    for (output, sums) in sums.chunks_exact(row_blocks).enumerate() {
-        for (row, sum) in out.iter_mut().zip(Block::flat(sums)) {
-            row.0[output] = *sum;
-        }
-    }
-}
-
-/// The gradient of a narrow layer's weights, with the lanes along its inputs: the same
-/// sums in the same order, in a fraction of the time.
-#[expect(clippy::too_many_arguments, reason = "one step of the backward pass")]
-fn narrow(
-    isa: Isa,
-    layer: Layer,
-    rows: usize,
-    delta: &[Block],
-    inputs: &[Block],
-    start: Start,
-    scratch: &mut [Block],
-    weight: &mut [Block],
-) {
-    let columns = Block::count(layer.inputs);
-    let width = columns * LANES;
-    let scratch = &mut scratch[..layer.outputs * columns];
-    let weight = Block::flat_mut(weight);
-    if matches!(start, Start::Kept) {
-        let turned = Block::flat_mut(scratch);
-        for (input, outputs) in weight.chunks_exact(LANES).enumerate() {
-            (0..layer.outputs).for_each(|output| turned[output * width + input] = outputs[output]);
-        }
-    }
-    let left = Left { values: Block::flat(delta), row: 1, step: layer.columns * LANES };
-    isa.product(layer.outputs, rows, left, &inputs[..rows * columns], columns, start, scratch);
-    let turned = Block::flat(scratch);
-    for (input, outputs) in weight.chunks_exact_mut(LANES).enumerate() {
-        (0..layer.outputs).for_each(|output| outputs[output] = turned[output * width + input]);
     }
 }
 
