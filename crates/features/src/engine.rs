@@ -9,9 +9,9 @@ use crate::bars::{Bar, Bars};
 use crate::features::{Feature, Shape};
 use crate::indicator::{Indicator, MAX_COLUMNS};
 
-/// Candles per block of a batch: the inputs of a block stay in the first-level cache
+/// Candles per block of a batch: the columns of a block stay in the processor's caches
 /// while every indicator reads them.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1_024;
 
 /// The states of several features, which have all taken the same candles.
 #[derive(Clone)]

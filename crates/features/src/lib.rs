@@ -31,4 +31,3 @@ pub use spec::{FeatureSpec, feature_hash};
 pub use split::{Preset, Split, SplitDates, TrainingRows};
 pub use stream::{FeatureStream, StreamState};
 pub use table::FeatureTable;
-pub use window::Window;

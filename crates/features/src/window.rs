@@ -116,17 +116,22 @@ fn fold_windows(
     spare: &mut Vec<f64>,
     pick: impl Fn(f64, f64) -> f64,
 ) {
-    out.clear();
-    out.extend_from_slice(values);
-    let mut reach = 1;
+    let step = 1.min(length - 1);
+    pick_neighbours(values, step, out, &pick);
+    let mut reach = 1 + step;
     while reach < length {
         let step = reach.min(length - reach);
-        spare.resize(out.len() - step, 0.0);
-        for ((next, first), second) in spare.iter_mut().zip(&*out).zip(&out[step..]) {
-            *next = pick(*first, *second);
-        }
+        pick_neighbours(out, step, spare, &pick);
         std::mem::swap(out, spare);
         reach += step;
+    }
+}
+
+/// Picks one of each two values that are `step` apart.
+fn pick_neighbours(values: &[f64], step: usize, out: &mut Vec<f64>, pick: impl Fn(f64, f64) -> f64) {
+    out.resize(values.len() - step, 0.0);
+    for ((out, first), second) in out.iter_mut().zip(values).zip(&values[step..]) {
+        *out = pick(*first, *second);
     }
 }
 

@@ -78,7 +78,7 @@ impl Lake {
             for window in windows(&missing, client.venue().page_rows() * dataset.timeframe.ms()) {
                 let page = client.candles(dataset, window.clone()).await?;
                 report.pages += 1;
-                let lacking = |row: &Candle| missing.iter().any(|range| range.contains(&row.open_time_ms));
+                let lacking = |row: &Candle| is_in(&missing, row.open_time_ms);
                 received.extend(page.into_iter().filter(lacking));
                 if report.pages.is_multiple_of(PAGES_PER_STORE as u64) {
                     rows += received.len() as u64;
@@ -260,6 +260,11 @@ fn missing_ranges(manifest: &Manifest, dataset: &Dataset, range: &Range<i64>) ->
     all.map(|part| part.start.max(range.start)..part.end.min(range.end)).filter(|part| !part.is_empty()).collect()
 }
 
+/// Whether one of `parts` (ascending) holds `at`.
+fn is_in(parts: &[Range<i64>], at: i64) -> bool {
+    parts.get(parts.partition_point(|part| part.end <= at)).is_some_and(|part| part.contains(&at))
+}
+
 /// Windows of at most `span_ms` that cover every missing part; one window may cover
 /// several small parts, so that many holes cost no more requests than none.
 fn windows(missing: &[Range<i64>], span_ms: i64) -> Vec<Range<i64>> {
@@ -306,6 +311,9 @@ mod tests {
             let windows = windows(&missing, span);
             prop_assert!(windows.iter().all(|window| window.end - window.start <= span && !window.is_empty()));
             prop_assert!(windows.windows(2).all(|pair| pair[0].end <= pair[1].start));
+            for at in -1..502 {
+                prop_assert_eq!(is_in(&missing, at), missing.iter().any(|part| part.contains(&at)));
+            }
             for part in &missing {
                 for at in part.clone() {
                     prop_assert_eq!(windows.iter().filter(|window| window.contains(&at)).count(), 1);

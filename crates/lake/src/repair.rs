@@ -39,33 +39,53 @@ impl Lake {
     /// leaves the problem in the report.
     pub async fn repair(&self, client: &ExchangeClient, dataset: &Dataset) -> Result<RepairReport, LakeError> {
         let mut report = RepairReport::default();
-        for problem in self.check(dataset).await? {
-            match problem.kind {
-                ProblemKind::UnnamedFile => {
-                    report.left.push(LeftProblem { reason: "the next write removes it".to_owned(), problem });
-                }
-                ProblemKind::Gap => match self.fetch(client, dataset, problem.from_ms..problem.to_ms, |_| ()).await {
-                    Ok(fetched) => {
-                        report.added += fetched.added;
-                        let missing = (problem.to_ms - problem.from_ms) / dataset.timeframe.ms();
-                        if fetched.added == missing as u64 {
-                            report.repaired.push(problem);
-                        } else {
-                            let reason = format!("the exchange has {} of its {missing} candles", fetched.added);
-                            report.left.push(LeftProblem { problem, reason });
-                        }
-                    }
-                    Err(error) => report.left.push(LeftProblem { problem, reason: error.to_string() }),
-                },
-                ProblemKind::MissingPartition | ProblemKind::HashMismatch | ProblemKind::CorruptPartition => {
-                    match self.refetch(client, dataset, &problem).await {
-                        Ok(()) => report.repaired.push(problem),
-                        Err(error) => report.left.push(LeftProblem { problem, reason: error.to_string() }),
-                    }
-                }
+        let (gaps, others): (Vec<Problem>, Vec<Problem>) =
+            self.check(dataset).await?.into_iter().partition(|problem| problem.kind == ProblemKind::Gap);
+        for problem in others {
+            if problem.kind == ProblemKind::UnnamedFile {
+                report.left.push(LeftProblem { reason: "the next write removes it".to_owned(), problem });
+                continue;
+            }
+            match self.refetch(client, dataset, &problem).await {
+                Ok(()) => report.repaired.push(problem),
+                Err(error) => report.left.push(LeftProblem { problem, reason: error.to_string() }),
             }
         }
+        self.fill(client, dataset, gaps, &mut report).await?;
         Ok(report)
+    }
+
+    /// Fetches what `gaps` (ascending) lack, in one go: many small holes share pages.
+    async fn fill(
+        &self,
+        client: &ExchangeClient,
+        dataset: &Dataset,
+        gaps: Vec<Problem>,
+        report: &mut RepairReport,
+    ) -> Result<(), LakeError> {
+        let (Some(first), Some(last)) = (gaps.first(), gaps.last()) else { return Ok(()) };
+        let failure = match self.fetch(client, dataset, first.from_ms..last.to_ms, |_| ()).await {
+            Ok(fetched) => {
+                report.added = fetched.added;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        let left = self.manifest(dataset).await?.gaps(dataset.timeframe);
+        for problem in gaps {
+            let still: u64 = left
+                .iter()
+                .filter(|gap| gap.from_ms >= problem.from_ms && gap.to_ms <= problem.to_ms)
+                .map(|gap| gap.missing)
+                .sum();
+            if still == 0 {
+                report.repaired.push(problem);
+            } else {
+                let absent = format!("the exchange has no candle for {still} of its open times");
+                report.left.push(LeftProblem { problem, reason: failure.clone().unwrap_or(absent) });
+            }
+        }
+        Ok(())
     }
 
     /// Replaces a damaged partition by the exchange's rows of its range.

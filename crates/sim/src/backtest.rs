@@ -53,6 +53,14 @@ impl Backtest {
         std::iter::once((self.start_ms, self.cash)).chain(closes)
     }
 
+    /// Equity at each close in quote money, for statistics, charts and [`intervals`].
+    ///
+    /// [`intervals`]: crate::intervals
+    #[must_use]
+    pub fn equity_f64(&self) -> Vec<f64> {
+        self.equity.iter().map(|equity| equity.to_f64()).collect()
+    }
+
     /// `equity_hash` of R1: what identifies this result on any machine.
     #[must_use]
     pub fn equity_hash(&self) -> Hash {

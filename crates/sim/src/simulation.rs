@@ -46,6 +46,7 @@ pub struct Simulation<'a> {
     equity: Money,
     end: Option<End>,
     fills: Fills,
+    traded: bool,
     has_holding_cost: bool,
 }
 
@@ -67,6 +68,7 @@ impl<'a> Simulation<'a> {
             equity: rules.cash,
             end: None,
             fills: Fills::NONE,
+            traded: false,
             has_holding_cost: rules.has_holding_cost(),
         };
         simulation.reset(range)?;
@@ -80,7 +82,7 @@ impl<'a> Simulation<'a> {
     pub fn reset(&mut self, range: Range<usize>) -> Result<(), SimError> {
         check_range(&range, self.candles.len(), 1)?;
         self.account = Account::new(&self.rules);
-        self.fills = Fills::NONE;
+        (self.fills, self.traded) = (Fills::NONE, false);
         self.equity = self.rules.cash;
         self.index = range.start;
         self.end = (range.len() == 1).then_some(End::Truncated);
@@ -94,10 +96,14 @@ impl<'a> Simulation<'a> {
         if !range.contains(&index) {
             return Err(SimError::State("the index is outside the range"));
         }
+        if !account.is_possible() {
+            return Err(SimError::State("its account is none that fills could have made"));
+        }
         let price = self.candles.close[index];
         let overflow = SimError::Overflow { time_ms: self.candles.close_time_ms(index) };
         self.equity = account.equity(price).ok_or(overflow)?;
-        (self.range, self.index, self.account, self.fills) = (range, index, account, Fills::NONE);
+        (self.fills, self.traded) = (Fills::NONE, false);
+        (self.range, self.index, self.account) = (range, index, account);
         self.end = self.ending();
         Ok(())
     }
@@ -169,14 +175,13 @@ impl<'a> Simulation<'a> {
             return Err(SimError::Ended { index: self.index });
         }
         // The last executions are cleared only where there were some: they are large.
-        let mut traded = self.fills.count() > 0;
-        if traded || target != self.account.target() {
+        if self.traded || target != self.account.target() {
             self.fills = self.fill(target)?;
-            traded = self.fills.count() > 0;
+            self.traded = self.fills.count() > 0;
         }
         self.index += 1;
         self.mark()?;
-        Ok(Step { traded, equity: self.equity, end: self.end })
+        Ok(Step { traded: self.traded, equity: self.equity, end: self.end })
     }
 
     /// Fills at this close or at the next open.

@@ -1,4 +1,5 @@
 //! The published vectors of R1 and R2 on the real reference candles.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs::File;
 use std::path::PathBuf;

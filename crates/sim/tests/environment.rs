@@ -1,5 +1,6 @@
 //! The environment steps the same ledger as the simulation, and its state can be
 //! saved and restored without changing a bit.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use assay_sim::{End, Environment, EnvironmentState, Reward, Rules, SimError, Simulation};
 use assay_types::{Candle, Candles, FillRule, Market, Price, Qty, Target, Timeframe};
@@ -125,4 +126,25 @@ fn the_account_is_observed_before_the_decision() {
     assert_eq!(environment.account_inputs(), [-1.0, 0.1]);
     environment.step(Target::Flat).unwrap();
     assert_eq!(environment.account_inputs(), [0.0, 0.0]);
+}
+
+#[test]
+fn a_state_that_no_fills_made_is_refused() {
+    let candles = walk(50);
+    let mut environment = Environment::new(&candles, &rules(), Reward::ReturnMinusCost).unwrap();
+    environment.step(Target::Long).unwrap();
+    let good = serde_json::to_value(environment.state()).unwrap();
+    let largest = "2000000000000000000000000";
+    for (field, value) in [("quantity", largest), ("quantity", "-1"), ("basis", "0")] {
+        let mut bad = good.clone();
+        bad["account"][field] = value.into();
+        let state: EnvironmentState = serde_json::from_value(bad).unwrap();
+        assert!(matches!(environment.restore(&state), Err(SimError::State(_))), "{field} {value}");
+    }
+    let mut late = good.clone();
+    late["index"] = 50.into();
+    let state: EnvironmentState = serde_json::from_value(late).unwrap();
+    assert!(environment.restore(&state).is_err());
+    let state: EnvironmentState = serde_json::from_value(good).unwrap();
+    assert_eq!(environment.restore(&state), Ok(()));
 }

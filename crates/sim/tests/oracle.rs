@@ -1,7 +1,8 @@
 //! The ledger against a second one that follows the text of the rules with unbounded
 //! integers and plain division, on random candles, rules and decisions.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use assay_sim::{Backtest, End, Rules, Side, SimError, replay};
+use assay_sim::{Backtest, End, Funding, Rules, Side, SimError, replay};
 use assay_types::{Candle, Candles, FillRule, MAX_PRICE, Market, Money, Price, Qty, Target, Timeframe};
 use num_bigint::BigInt;
 use proptest::prelude::*;
@@ -21,6 +22,9 @@ fn ceil(numerator: &BigInt, denominator: &BigInt) -> BigInt {
     -floor(&-numerator, denominator)
 }
 
+/// Side, price, quantity and the cash after.
+type OracleFill = (Side, BigInt, BigInt, BigInt);
+
 struct Oracle<'a> {
     rules: &'a Rules,
     cash: BigInt,
@@ -28,7 +32,7 @@ struct Oracle<'a> {
     quantity: BigInt,
     side: Target,
     target: Target,
-    fills: Vec<(Side, BigInt, BigInt, BigInt)>,
+    fills: Vec<OracleFill>,
     accrued_ms: i64,
 }
 
@@ -51,20 +55,32 @@ impl Oracle<'_> {
         ceil(&(quantity * price), &big(10).pow(16)) + self.fee(quantity, price)
     }
 
-    fn borrow(&mut self, price: &BigInt, now_ms: i64) {
-        if self.side == Target::Short {
-            let value = ceil(&(&self.quantity * price), &big(10).pow(16));
-            let elapsed = now_ms - self.accrued_ms;
-            self.cash -= ceil(&(value * self.rules.borrow_bps_per_day * elapsed), &(big(10_000) * 86_400_000));
-            self.accrued_ms = now_ms;
+    /// Borrowing and funding since the position last paid for them.
+    fn hold(&mut self, price: &BigInt, now_ms: i64) {
+        if self.side == Target::Flat {
+            return;
         }
+        let product = &self.quantity * price;
+        let (down, up) = (floor(&product, &big(10).pow(16)), ceil(&product, &big(10).pow(16)));
+        if self.side == Target::Short {
+            let elapsed = now_ms - self.accrued_ms;
+            self.cash -= ceil(&(&up * self.rules.borrow_bps_per_day * elapsed), &(big(10_000) * 86_400_000));
+        }
+        for funding in &self.rules.funding {
+            if funding.time_ms > self.accrued_ms && funding.time_ms <= now_ms {
+                let rate = i64::from(funding.rate_ppm) * i64::from(self.side.sign());
+                let value = if rate > 0 { &up } else { &down };
+                self.cash -= ceil(&(value * rate), &big(1_000_000));
+            }
+        }
+        self.accrued_ms = now_ms;
     }
 
     fn change(&mut self, target: Target, price: &BigInt, now_ms: i64) {
         if target == self.target {
             return;
         }
-        self.borrow(price, now_ms);
+        self.hold(price, now_ms);
         let unit = big(10).pow(16);
         match self.side {
             Target::Flat => {}
@@ -118,7 +134,7 @@ impl Oracle<'_> {
 }
 
 /// Equity at each close and the fills, by the oracle.
-fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>, Vec<(Side, BigInt, BigInt, BigInt)>) {
+fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>, Vec<OracleFill>) {
     let mut oracle = Oracle {
         rules,
         cash: big(rules.cash.0),
@@ -129,9 +145,9 @@ fn oracle(candles: &Candles, rules: &Rules, targets: &[Target]) -> (Vec<BigInt>,
         accrued_ms: 0,
     };
     let mut rows = Vec::new();
-    for index in 0..candles.len() {
-        let close = big(candles.close[index].0);
-        oracle.borrow(&close, candles.close_time_ms(index));
+    for (index, close) in candles.close.iter().enumerate() {
+        let close = big(close.0);
+        oracle.hold(&close, candles.close_time_ms(index));
         let equity = oracle.equity(&close);
         let ruined = equity <= big(0);
         rows.push(equity);
@@ -172,15 +188,22 @@ fn candles() -> impl Strategy<Value = Candles> {
 fn rules() -> impl Strategy<Value = Rules> {
     let costs = (0..20_000_u32, 0..10_u32, 0..50_u32, 0..500_u32);
     let sizes = (1..10_i128.pow(20), 0..12_u32, 0..14_u32, any::<bool>());
-    (costs, sizes).prop_map(|((fee_ppm, slippage_ticks, slippage_bps, borrow), (cash, tick, step, next_open))| Rules {
-        cash: Money(cash),
-        fee_ppm,
-        slippage_ticks,
-        slippage_bps,
-        borrow_bps_per_day: borrow,
-        step: Qty(10_i128.pow(step)),
-        fill_rule: if next_open { FillRule::NextOpen } else { FillRule::Close },
-        ..Rules::new(Price(10_i128.pow(tick)))
+    let funding = prop::collection::vec(-2_000..2_000_i32, 0..20);
+    (costs, sizes, funding).prop_map(|(costs, (cash, tick, step, next_open), rates)| {
+        let (fee_ppm, slippage_ticks, slippage_bps, borrow_bps_per_day) = costs;
+        let every_ms = 5 * Timeframe::H1.ms() / 2;
+        let funding = (1..).zip(rates).map(|(n, rate_ppm)| Funding { time_ms: n * every_ms, rate_ppm }).collect();
+        Rules {
+            cash: Money(cash),
+            fee_ppm,
+            slippage_ticks,
+            slippage_bps,
+            borrow_bps_per_day,
+            funding,
+            step: Qty(10_i128.pow(step)),
+            fill_rule: if next_open { FillRule::NextOpen } else { FillRule::Close },
+            ..Rules::new(Price(10_i128.pow(tick)))
+        }
     })
 }
 
@@ -221,7 +244,7 @@ proptest! {
 
     #[test]
     fn cash_and_position_are_conserved(candles in candles(), rules in rules(), targets in targets()) {
-        let rules = Rules { borrow_bps_per_day: 0, ..rules };
+        let rules = Rules { borrow_bps_per_day: 0, funding: Vec::new(), ..rules };
         let Some(result) = run(&candles, &rules, &targets) else { return Ok(()) };
         let (mut cash, mut held) = (rules.cash.0, 0);
         for fill in &result.fills {

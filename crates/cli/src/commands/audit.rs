@@ -26,7 +26,8 @@ pub struct Audit {
 impl Audit {
     pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<bool> {
         let audit = audit_file(workspace, &self.signals, &self.dataset, self.key.as_deref())?;
-        let as_claimed = self.expect.as_ref().is_none_or(|hash| hash.eq_ignore_ascii_case(&audit.equity_hash.to_string()));
+        let as_claimed =
+            self.expect.as_ref().is_none_or(|hash| hash.eq_ignore_ascii_case(&audit.equity_hash.to_string()));
         let mut lines = vec![
             format!("equity_hash   {}", audit.equity_hash),
             format!("final_equity  {}", audit.final_equity),

@@ -120,7 +120,8 @@ impl Data {
             Self::List => print_list(&list(workspace)?, console).map(|()| true),
             Self::Check(arguments) => {
                 let dataset = arguments.dataset;
-                let checked = Check { dataset, repair: arguments.repair, base_url: arguments.base_url }.run(workspace)?;
+                let checked =
+                    Check { dataset, repair: arguments.repair, base_url: arguments.base_url }.run(workspace)?;
                 print_check(&checked, console)?;
                 Ok(checked.is_sound())
             }
@@ -134,8 +135,7 @@ impl Data {
 
 impl ImportArguments {
     fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<()> {
-        let options =
-            ImportOptions { skip_rejected: self.skip_bad, ignore_unknown_columns: self.ignore_columns };
+        let options = ImportOptions { skip_rejected: self.skip_bad, ignore_unknown_columns: self.ignore_columns };
         let market = market(&self.exchange, &self.symbol)?;
         let import = Import { file: self.file, market, options, replace: self.replace };
         let done = match (self.timeframe, self.trades) {
@@ -189,7 +189,7 @@ fn print_fetch(done: &Fetched, console: &Console) -> anyhow::Result<()> {
     let verb = if done.dry_run { "would fetch" } else { "fetched" };
     let mut lines = vec![format!("{}: {verb} {} … {}", done.dataset, done.from, done.to)];
     if !done.dry_run {
-        lines.push(format!("  rows        {} new, {} were there already", done.added, done.unchanged));
+        lines.push(format!("  rows        {} new, in {} pages", done.added, done.pages));
     }
     if let Some(hash) = done.data_hash {
         lines.push(format!("  data_hash   {hash}"));
@@ -228,8 +228,11 @@ fn print_list(listed: &Listed, console: &Console) -> anyhow::Result<()> {
 }
 
 fn print_check(checked: &Checked, console: &Console) -> anyhow::Result<()> {
-    let mut lines: Vec<String> =
-        checked.datasets.iter().map(|d| format!("{}: {} partitions, {} rows", d.dataset, d.partitions, d.rows)).collect();
+    let mut lines: Vec<String> = checked
+        .datasets
+        .iter()
+        .map(|d| format!("{}: {} partitions, {} rows", d.dataset, d.partitions, d.rows))
+        .collect();
     lines.extend(checked.problems.iter().map(|p| format!("  {} {}: {}", p.severity, p.dataset, p.detail)));
     lines.extend(checked.repaired.iter().map(|text| format!("  repaired {text}")));
     lines.push(if checked.is_sound() { "sound".to_owned() } else { "not sound".to_owned() });

@@ -67,7 +67,8 @@ fn text(done: &DemoDone) -> String {
         })
         .collect();
     let head = ["test split", "equity", "return", "Sharpe", "max drawdown", "fills", "costs"];
-    let kind = if done.synthetic { "SYNTHETIC data: nothing here says anything about a real market" } else { "real data" };
+    let kind =
+        if done.synthetic { "SYNTHETIC data: nothing here says anything about a real market" } else { "real data" };
     format!(
         "Assay demo on {} ({kind})\n{}\n\n{}\n\n  data_hash     {}\n  weights_hash  {}\n  equity_hash   {} (back-test and audit)\n  report        {}\n  signals       {}\n  {:.1} s in all",
         done.dataset,

@@ -37,6 +37,8 @@ impl Features {
         if let Some(dataset) = &build.dataset {
             config["dataset"] = dataset.to_string().into();
         }
+        let config = super::train::with_default_algorithm(config);
+        let name = config["dataset"].as_str().unwrap_or("D").to_owned();
         let built = BuildFeatures { config, out: build.out }.run(workspace)?;
         let mut lines = vec![
             format!("feature_hash  {}", built.feature_hash),
@@ -49,7 +51,6 @@ impl Features {
         }
         lines.push(if built.computed { "computed now" } else { "was there already: nothing computed" }.to_owned());
         lines.extend(built.out.iter().map(|path| format!("written to    {path}")));
-        let dataset = config["dataset"].as_str().unwrap_or("D").to_owned();
-        console.answer(&built, &lines.join("\n"), &format!("assay train --set dataset={dataset}"))
+        console.answer(&built, &lines.join("\n"), &format!("assay train --set dataset={name}"))
     }
 }

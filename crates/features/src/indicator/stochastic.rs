@@ -45,23 +45,23 @@ fn place(highest: f64, lowest: f64, close: f64) -> f64 {
 
 /// The mean of a full window, added from the oldest to the newest.
 fn mean(window: &Window) -> f64 {
-    window.iter().reduce(|sum, value| sum + value).unwrap_or(f64::NAN) / window.slots().len() as f64
+    window.iter().reduce(|sum, value| sum + value).unwrap_or(f64::NAN) * (1.0 / window.slots().len() as f64)
 }
 
 /// Means of each `length` neighbours of `values`, added from the oldest to the newest;
 /// as many as `out` holds.
 fn means(values: &[f64], length: usize, out: &mut [f64]) {
-    let divisor = length as f64;
+    let rate = 1.0 / length as f64;
     let count = out.len();
     if length == 3 {
         let (oldest, middle, newest) = (&values[..count], &values[1..][..count], &values[2..][..count]);
         for at in 0..count {
-            out[at] = (oldest[at] + middle[at] + newest[at]) / divisor;
+            out[at] = (oldest[at] + middle[at] + newest[at]) * rate;
         }
         return;
     }
     for (out, window) in out.iter_mut().zip(values.windows(length)) {
-        *out = window[1..].iter().fold(window[0], |sum, value| sum + value) / divisor;
+        *out = window[1..].iter().fold(window[0], |sum, value| sum + value) * rate;
     }
 }
 

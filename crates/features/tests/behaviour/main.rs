@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
 
 mod answers;
+mod definitions;
 mod degenerate;
 mod lookahead;
 mod made;

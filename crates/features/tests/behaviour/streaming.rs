@@ -57,13 +57,17 @@ proptest! {
             let mut one = (feature.start)(Timeframe::H1);
             let mut many = (feature.start)(Timeframe::H1);
             let mut filled = vec![vec![0.0; bars.len()]; width];
-            for range in [0..cuts[0], cuts[0]..cuts[1], cuts[1]..bars.len()] {
+            for range in [0..cuts[0], cuts[0]..cuts[1]] {
                 let mut parts: Vec<&mut [f64]> = filled.iter_mut().map(|column| &mut column[range.clone()]).collect();
                 many.fill(&bars, range, &mut parts);
                 many = stored_and_restored(&*many, (feature.start)(Timeframe::H1));
             }
             let mut row = [0.0; MAX_COLUMNS];
             for index in 0..bars.len() {
+                if index >= cuts[1] {
+                    many.update(&bars.get(index), &mut row[..width]);
+                    filled.iter_mut().zip(&row).for_each(|(column, value)| column[index] = *value);
+                }
                 one.update(&bars.get(index), &mut row[..width]);
                 let other: Vec<f64> = filled.iter().map(|column| column[index]).collect();
                 prop_assert_eq!(bits(&row[..width]), bits(&other), "{} at {}, cuts {:?}", feature.id, index, cuts);

@@ -82,6 +82,34 @@ pub fn add_rows<V: Lanes>(gradient: &[Block], columns: usize, sums: &mut [Block]
     }
 }
 
+/// `out[i · stride] = bias + Σ_j rows[i][j] · weight[j]` for rows of `columns` blocks:
+/// sixteen running sums a row, added halves first. For outputs too few to fill a block.
+#[inline(always)]
+pub fn dots<V: Lanes>(rows: &[Block], columns: usize, weight: &[Block], bias: f32, out: &mut [f32], stride: usize) {
+    let weight = &weight[..columns];
+    for (group, rows) in rows.chunks(columns * LANES).enumerate() {
+        let mut sums = [V::splat(0.0); LANES];
+        for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(columns)) {
+            for (block, weight) in row.iter().zip(weight) {
+                *sum = V::load(block).mul_add(V::load(weight), *sum);
+            }
+        }
+        let mut sums = V::transpose(sums);
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                sums[lane] = sums[lane].add(sums[lane + width]);
+            }
+            width /= 2;
+        }
+        let mut total = Block::ZERO;
+        sums[0].add(V::splat(bias)).store(&mut total);
+        for (row, value) in total.0.iter().take(rows.len() / columns).enumerate() {
+            out[(group * LANES + row) * stride] = *value;
+        }
+    }
+}
+
 /// `into += from`.
 #[inline(always)]
 pub fn add<V: Lanes>(from: &[Block], into: &mut [Block]) {

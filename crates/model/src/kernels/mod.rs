@@ -36,6 +36,7 @@ kernel!(Map<'a> { function: Function, values: &'a mut [Block] } -> () { each::ma
 kernel!(MapSlice<'a> { function: Function, values: &'a mut [f32] } -> () { each::map_slice });
 kernel!(Gate<'a> { activation: Activation, outputs: &'a [Block], gradient: &'a mut [Block] } -> () { each::gate });
 kernel!(AddRows<'a> { gradient: &'a [Block], columns: usize, sums: &'a mut [Block] } -> () { each::add_rows });
+kernel!(Dots<'a> { rows: &'a [Block], columns: usize, weight: &'a [Block], bias: f32, out: &'a mut [f32], stride: usize } -> () { each::dots });
 kernel!(Add<'a> { from: &'a [Block], into: &'a mut [Block] } -> () { each::add });
 kernel!(Blend<'a> { from: &'a [Block], rate: f32, into: &'a mut [Block] } -> () { each::blend });
 kernel!(SumSquares<'a> { values: &'a [Block] } -> f32 { each::sum_squares });
@@ -87,6 +88,18 @@ impl Isa {
 
     pub(crate) fn add_rows(self, gradient: &[Block], columns: usize, sums: &mut [Block]) {
         self.run(AddRows { gradient, columns, sums });
+    }
+
+    pub(crate) fn dots(
+        self,
+        rows: &[Block],
+        columns: usize,
+        weight: &[Block],
+        bias: f32,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        self.run(Dots { rows, columns, weight, bias, out, stride });
     }
 
     pub(crate) fn add(self, from: &[Block], into: &mut [Block]) {
@@ -182,6 +195,28 @@ mod tests {
                 let left = Left { values: &a[cut..], row: depth, step: 1 };
                 isa.product(rows, depth - cut, left, &b[cut * columns..], columns, Start::Kept, &mut c);
                 assert_eq!(bits(&c), bits(&expected), "{} in two parts", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn dot_products_have_one_order_and_the_same_bits_on_every_instruction_set() {
+        for (count, columns) in [(1, 1), (15, 4), (16, 3), (37, 5)] {
+            let (rows, weight) = (blocks(count * columns, 1), blocks(columns, 2));
+            let mut expected = vec![0.0; count * 3];
+            for (row, out) in rows.chunks_exact(columns).zip(expected.chunks_exact_mut(3)) {
+                let mut sums = [0.0_f32; LANES];
+                for (block, weight) in row.iter().zip(&weight) {
+                    for ((sum, a), b) in sums.iter_mut().zip(block.0).zip(weight.0) {
+                        *sum = a.mul_add(b, *sum);
+                    }
+                }
+                out[0] = halving_sum(sums) + 0.3;
+            }
+            for isa in Isa::available() {
+                let mut out = vec![0.0; count * 3];
+                isa.dots(&rows, columns, &weight, 0.3, &mut out, 3);
+                assert_eq!(out, expected, "{} {count} {columns}", isa.name());
             }
         }
     }

@@ -14,7 +14,7 @@ const BUCKETS: usize = 450;
 
 /// One line of a chart.
 pub struct Series<'a> {
-    /// Name in the legend.
+    /// Name, shown when pointed at.
     pub name: &'a str,
     /// CSS class that colours it.
     pub class: &'a str,
@@ -95,7 +95,13 @@ impl Chart<'_> {
                     x(last)
                 );
             }
-            let _ = write!(svg, "<polyline class=\"line {}\" points=\"{}\"/>", series.class, path.join(" "));
+            let _ = write!(
+                svg,
+                "<polyline class=\"line {}\" points=\"{}\"><title>{}</title></polyline>",
+                series.class,
+                path.join(" "),
+                super::html::escape(series.name)
+            );
         }
         svg.push_str("</svg>");
         svg

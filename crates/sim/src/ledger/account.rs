@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::amount::{Amount, fee};
 use crate::ledger::fill::{Fill, Fills, Side};
 use crate::ledger::holding_cost::holding_cost;
-use crate::ledger::size::largest_quantity;
+use crate::ledger::size::{LARGEST, largest_quantity};
 use crate::rules::Rules;
 
 /// A price at a time, before slippage.
@@ -38,6 +38,12 @@ impl Account {
     #[must_use]
     pub const fn new(rules: &Rules) -> Self {
         Self { cash: rules.cash, quantity: Qty::ZERO, target: Target::Flat, basis: rules.cash, settled_ms: i64::MIN }
+    }
+
+    /// Whether fills could have led here: what a saved account is checked for.
+    pub(crate) fn is_possible(&self) -> bool {
+        let side = self.quantity.0.signum() == 0 || self.quantity.0.signum() == i128::from(self.target.sign());
+        side && self.basis.0 > 0 && self.quantity.0.unsigned_abs() <= LARGEST.unsigned_abs()
     }
 
     /// Cash; while short, the proceeds of the sale are part of it.
@@ -89,7 +95,7 @@ impl Account {
             return [0.0, 0.0];
         }
         let sign = if quantity > 0 { 1.0 } else { -1.0 };
-        let gain = money_f64(equity.0 - self.basis.0) / money_f64(self.basis.0);
+        let gain = money_f64(equity.0.saturating_sub(self.basis.0)) / money_f64(self.basis.0);
         [sign, gain as f32]
     }
 

@@ -27,7 +27,7 @@ impl Side {
 }
 
 /// One execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Fill {
     /// When it executes: a close time, or an open time under the `next_open` rule.
     /// Milliseconds since 1970 UTC.
@@ -52,6 +52,9 @@ pub struct Fill {
 impl Fill {
     /// What slippage cost: quantity times the distance from the reference price,
     /// rounded down.
+    ///
+    /// # Panics
+    /// For a fill that no account made: a negative quantity, or beyond 128 bits.
     #[must_use]
     pub fn slippage(&self) -> Money {
         let distance = (self.price.0 - self.reference.0).abs();
@@ -60,6 +63,9 @@ impl Fill {
     }
 
     /// Quantity times price, rounded down.
+    ///
+    /// # Panics
+    /// For a fill that no account made: a negative quantity, or beyond 128 bits.
     #[must_use]
     pub fn value(&self) -> Money {
         Money(Amount::new(self.quantity.0, self.price.0).expect("the value fitted when the fill was made").floor)

@@ -3,7 +3,7 @@
 use crate::ledger::amount::{Amount, fee};
 
 /// No position is larger, so that the search below stays within 128 bits.
-const LARGEST: i128 = 1 << 120;
+pub(crate) const LARGEST: i128 = 1 << 120;
 
 /// What opening `quantity` at `price` takes: `ceil(value) + fee`; `None` beyond 128
 /// bits.

@@ -252,6 +252,7 @@ mod tests {
         assert_eq!(metrics.reason("profit_factor"), Some("no trade closed with a loss"));
         assert_eq!(metrics.get("exposure"), Some(0.8));
         assert_eq!(metrics.get("closing_cost"), Some(0.0));
+        assert_eq!(result.equity_f64()[5], result.last_equity().to_f64());
         let costs = metrics.get("fees").unwrap() + metrics.get("slippage").unwrap();
         assert_close(metrics.get("costs").unwrap(), costs);
         let difference = metrics.get("total_return").unwrap() - metrics.get("buy_and_hold_return").unwrap();

@@ -65,6 +65,11 @@ impl Moments {
     }
 }
 
+/// Sums `values`, in one fixed order.
+pub(super) fn sum(values: &[f64]) -> f64 {
+    sums(values, |value| [value])[0]
+}
+
 /// Sums `terms` of every value, in one fixed order.
 #[inline]
 fn sums<const N: usize>(values: &[f64], terms: impl Fn(f64) -> [f64; N]) -> [f64; N] {

@@ -7,7 +7,7 @@ use crate::ledger::money_f64;
 
 #[inline]
 pub(super) fn reward(outcome: &Outcome<'_>) -> f64 {
-    money_f64(outcome.after.0 - outcome.before.0) / money_f64(outcome.before.0)
+    money_f64(outcome.after.0.saturating_sub(outcome.before.0)) / money_f64(outcome.before.0)
 }
 
 #[cfg(test)]

@@ -21,8 +21,10 @@ struct Critic {
     optimizer: Adam,
     gradients: Gradients,
     space: Workspace,
-    /// A number for each row: values, then slopes.
+    /// A value or an error for each row.
     numbers: Vec<f32>,
+    /// Rows whose least value is this critic's.
+    chosen: Vec<usize>,
 }
 
 impl Critic {
@@ -60,6 +62,7 @@ impl Critics {
                 gradients: Gradients::new(&network),
                 space: Workspace::new(&network, rows),
                 numbers: vec![0.0; rows],
+                chosen: Vec::with_capacity(rows),
                 network,
             });
         }
@@ -136,30 +139,23 @@ impl Critics {
             member.take_values();
         });
         self.least(count, least);
+        // A row's slope is that of its least critic: no other needs a backward pass.
         let mut taken = vec![false; rows];
-        for member in &mut self.members[..count] {
-            for (row, taken) in taken.iter_mut().enumerate() {
-                let chosen = !*taken && member.numbers[row] <= least[row];
-                *taken |= chosen;
-                member.numbers[row] = if chosen { 1.0 } else { 0.0 };
-            }
+        for Critic { numbers, chosen, .. } in &mut self.members[..count] {
+            chosen.clear();
+            chosen.extend((0..rows).filter(|row| !taken[*row] && numbers[*row] <= least[*row]));
+            chosen.iter().for_each(|row| taken[*row] = true);
         }
-        self.each(count, |member| {
-            let Critic { network, gradients, space, numbers, .. } = member;
+        self.each(count, |Critic { network, gradients, space, chosen, .. }| {
+            space.keep_rows(chosen);
             let stride = space.stride();
-            for (row, number) in numbers.iter().enumerate() {
-                space.output_gradient_mut()[row * stride] = *number;
-            }
-            network.backward(isa, pairs, rows, space, gradients, Want::Inputs);
-            let (width, action) = (space.input_stride(), network.inputs() - 1);
-            for (row, number) in numbers.iter_mut().enumerate() {
-                *number = space.input_gradient()[row * width + action];
-            }
+            (0..chosen.len()).for_each(|row| space.output_gradient_mut()[row * stride] = 1.0);
+            network.backward(isa, pairs, chosen.len(), space, gradients, Want::LastInput);
         });
         slope.clear();
-        slope.extend_from_slice(&self.members[0].numbers);
-        for member in &self.members[1..count] {
-            slope.iter_mut().zip(&member.numbers).for_each(|(slope, own)| *slope += own);
+        slope.resize(rows, 0.0);
+        for Critic { space, chosen, .. } in &self.members[..count] {
+            chosen.iter().zip(space.last_input_gradient()).for_each(|(row, own)| slope[*row] = *own);
         }
     }
 
