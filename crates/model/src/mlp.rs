@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons: forward pass, gradients, and their weights as tensors.
 //!
-//! Weights are kept as [inputs][outputs], the outputs padded with zeros to whole
-//! blocks of sixteen; what leaves this module is [outputs][inputs] without padding,
+//! Weights are kept as `[inputs][outputs]`, the outputs padded with zeros to whole
+//! blocks of sixteen; what leaves this module is `[outputs][inputs]` without padding,
 //! as PyTorch has it.
 
 use crate::error::ModelError;
@@ -72,8 +72,8 @@ pub struct Workspace {
     /// Gradients of the outputs of each layer; the first entry is that of the inputs.
     deltas: Vec<Vec<Block>>,
     transposed: Vec<Block>,
-    /// The weights of one output of a narrow layer, or of one input.
-    single: Vec<Block>,
+    /// The last layer's inputs and outputs with the lanes along the rows.
+    turned: Vec<Block>,
     stride: usize,
     input_stride: usize,
 }
@@ -83,11 +83,13 @@ impl Workspace {
     #[must_use]
     pub fn forward_only(network: &Mlp, rows: usize) -> Self {
         let outputs = network.layers.iter().map(|layer| vec![Block::ZERO; rows * layer.columns]).collect();
-        let stride = network.layers[network.layers.len() - 1].columns * LANES;
+        let last = network.layers[network.layers.len() - 1];
+        let stride = last.columns * LANES;
         let input_stride = Block::count(network.inputs()) * LANES;
-        let widest = network.sizes.iter().map(|size| Block::count(*size)).max().unwrap_or(0);
-        let single = vec![Block::ZERO; widest];
-        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), single, stride, input_stride }
+        let is_turned = rows >= LANES && last.outputs <= NARROW && network.depth() > 1;
+        let turned = (Block::count(last.inputs) * LANES + last.outputs) * Block::count(rows);
+        let turned = vec![Block::ZERO; if is_turned { turned } else { 0 }];
+        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), turned, stride, input_stride }
     }
 
     /// Room for `rows` rows through `network`, forward and backward.
@@ -269,7 +271,7 @@ impl Mlp {
         &mut self.values
     }
 
-    /// The weights of layer `index` as [outputs][inputs] and its biases.
+    /// The weights of layer `index` as `[outputs][inputs]` and its biases.
     ///
     /// # Panics
     /// When there is no such layer.
@@ -284,7 +286,7 @@ impl Mlp {
         (weight, bias)
     }
 
-    /// Sets the weights of layer `index` from [outputs][inputs] and its biases.
+    /// Sets the weights of layer `index` from `[outputs][inputs]` and its biases.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when a count differs.
@@ -411,24 +413,15 @@ impl Mlp {
             let out = &mut from[0][..rows * layer.columns];
             let weight = &self.values[layer.weight..layer.bias()];
             let bias = &self.values[layer.bias()..layer.end()];
-            match before.last().filter(|_| layer.outputs <= NARROW) {
-                Some(blocks) => {
-                    let columns = Block::count(layer.inputs);
-                    for output in 0..layer.outputs {
-                        let single = Block::flat_mut(&mut space.single[..columns]);
-                        single[layer.inputs..].fill(0.0);
-                        for (number, row) in
-                            single.iter_mut().zip(Block::flat(weight).chunks_exact(layer.columns * LANES))
-                        {
-                            *number = row[output];
-                        }
-                        let (bias, stride) = (bias[0].0[output], layer.columns * LANES);
-                        let out = &mut Block::flat_mut(out)[output..];
-                        isa.dots(&blocks[..rows * columns], columns, &space.single, bias, out, stride);
-                    }
+            match before.last() {
+                // Only the last layer has room for it; hidden layers are rarely narrow.
+                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= NARROW && rows >= LANES => {
+                    narrow_forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
+                    continue;
                 }
-                None => isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out),
+                _ => {}
             }
+            isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out);
             if index + 1 < self.layers.len() {
                 isa.map(function(self.activation), out);
             }
@@ -514,6 +507,36 @@ const WEIGHT_ROWS: usize = 64;
 
 /// A layer of at most so many outputs would leave most of a block's lanes idle.
 const NARROW: usize = 4;
+
+/// The sums of a narrow layer for at least [`LANES`] rows, with the lanes along the
+/// rows: the same sums in the same order, in a fraction of the time.
+#[expect(clippy::too_many_arguments, reason = "one step of the forward pass")]
+fn narrow_forward(
+    isa: Isa,
+    layer: Layer,
+    rows: usize,
+    inputs: &[Block],
+    weight: &[Block],
+    bias: &[Block],
+    turned: &mut [Block],
+    out: &mut [Block],
+) {
+    let (columns, row_blocks) = (Block::count(layer.inputs), Block::count(rows));
+    let (turned, rest) = turned.split_at_mut(columns * LANES * row_blocks);
+    let sums = &mut rest[..layer.outputs * row_blocks];
+    isa.transpose(rows, columns, &inputs[..rows * columns], turned);
+    for (sums, bias) in sums.chunks_exact_mut(row_blocks).zip(Block::flat(bias)) {
+        sums.fill(Block([*bias; LANES]));
+    }
+    let left = Left { values: Block::flat(weight), row: 1, step: LANES };
+    let terms = &turned[..layer.inputs * row_blocks];
+    isa.product(layer.outputs, layer.inputs, left, terms, row_blocks, Start::Kept, sums);
+    for (output, sums) in sums.chunks_exact(row_blocks).enumerate() {
+        for (row, sum) in out.iter_mut().zip(Block::flat(sums)) {
+            row.0[output] = *sum;
+        }
+    }
+}
 
 /// The gradient of a narrow layer's weights, with the lanes along its inputs: the same
 /// sums in the same order, in a fraction of the time.

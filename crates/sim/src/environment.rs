@@ -95,7 +95,7 @@ impl<'a> Environment<'a> {
     pub fn step(&mut self, target: Target) -> Result<Transition, SimError> {
         let before = self.simulation.equity();
         let step = self.simulation.step(target)?;
-        let outcome = Outcome { before, after: step.equity, fills: &step.fills, end: step.end };
+        let outcome = Outcome { before, after: step.equity, fills: self.simulation.fills(), end: step.end };
         Ok(Transition { reward: self.reward_state.reward(&outcome), end: step.end })
     }
 

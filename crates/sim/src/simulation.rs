@@ -19,11 +19,11 @@ pub enum End {
     Truncated,
 }
 
-/// What one step did.
+/// What one step led to; its executions are in [`Simulation::fills`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Executions of the decision.
-    pub fills: Fills,
+    /// Whether the decision traded.
+    pub traded: bool,
     /// Equity at the next close.
     pub equity: Money,
     /// Whether that close ends the episode.
@@ -45,6 +45,8 @@ pub struct Simulation<'a> {
     account: Account,
     equity: Money,
     end: Option<End>,
+    fills: Fills,
+    has_holding_cost: bool,
 }
 
 impl<'a> Simulation<'a> {
@@ -56,9 +58,17 @@ impl<'a> Simulation<'a> {
     /// [`SimError::Rule`] for rules that do not hold.
     pub fn new(candles: &'a Candles, rules: &Rules, range: Range<usize>) -> Result<Self, SimError> {
         rules.check()?;
-        let account = Account::new(rules);
-        let mut simulation =
-            Self { candles, rules: rules.clone(), range: 0..0, index: 0, account, equity: rules.cash, end: None };
+        let mut simulation = Self {
+            candles,
+            rules: rules.clone(),
+            range: 0..0,
+            index: 0,
+            account: Account::new(rules),
+            equity: rules.cash,
+            end: None,
+            fills: Fills::NONE,
+            has_holding_cost: rules.has_holding_cost(),
+        };
         simulation.reset(range)?;
         Ok(simulation)
     }
@@ -70,6 +80,7 @@ impl<'a> Simulation<'a> {
     pub fn reset(&mut self, range: Range<usize>) -> Result<(), SimError> {
         check_range(&range, self.candles.len(), 1)?;
         self.account = Account::new(&self.rules);
+        self.fills = Fills::NONE;
         self.equity = self.rules.cash;
         self.index = range.start;
         self.end = (range.len() == 1).then_some(End::Truncated);
@@ -86,7 +97,7 @@ impl<'a> Simulation<'a> {
         let price = self.candles.close[index];
         let overflow = SimError::Overflow { time_ms: self.candles.close_time_ms(index) };
         self.equity = account.equity(price).ok_or(overflow)?;
-        (self.range, self.index, self.account) = (range, index, account);
+        (self.range, self.index, self.account, self.fills) = (range, index, account, Fills::NONE);
         self.end = self.ending();
         Ok(())
     }
@@ -127,6 +138,12 @@ impl<'a> Simulation<'a> {
         self.equity
     }
 
+    /// The executions of the last step; none at the start.
+    #[must_use]
+    pub const fn fills(&self) -> &Fills {
+        &self.fills
+    }
+
     /// Whether, and how, the episode is over.
     #[must_use]
     pub const fn end(&self) -> Option<End> {
@@ -151,10 +168,15 @@ impl<'a> Simulation<'a> {
         if self.end.is_some() {
             return Err(SimError::Ended { index: self.index });
         }
-        let fills = if target == self.account.target() { Fills::NONE } else { self.fill(target)? };
+        // The last executions are cleared only where there were some: they are large.
+        let mut traded = self.fills.count() > 0;
+        if traded || target != self.account.target() {
+            self.fills = self.fill(target)?;
+            traded = self.fills.count() > 0;
+        }
         self.index += 1;
         self.mark()?;
-        Ok(Step { fills, equity: self.equity, end: self.end })
+        Ok(Step { traded, equity: self.equity, end: self.end })
     }
 
     /// Fills at this close or at the next open.
@@ -182,7 +204,7 @@ impl<'a> Simulation<'a> {
             return Err(SimError::Price { time_ms: self.candles.close_time_ms(self.index) });
         }
         let overflow = || SimError::Overflow { time_ms: self.candles.close_time_ms(self.index) };
-        if self.rules.has_holding_cost() {
+        if self.has_holding_cost {
             let quote = Quote { time_ms: self.candles.close_time_ms(self.index), price };
             self.account.settle(quote, &self.rules).ok_or_else(overflow)?;
         }

@@ -12,9 +12,6 @@ use crate::set::TrainingSet;
 use crate::stats::UpdateStats;
 
 /// One run in progress.
-///
-/// Every learner in [`Learner`] has the same five functions: `new(set, config, seed,
-/// threads, isa)`, `update()`, `save(writer)`, `restore(reader)` and `network()`.
 #[derive(Debug)]
 pub struct Trainer<'a> {
     learner: Learner<'a>,
@@ -25,7 +22,8 @@ pub struct Trainer<'a> {
     updates: u64,
 }
 
-/// The families of algorithms.
+/// The families of algorithms. Each has the same five functions: `new(set, config,
+/// seed, threads, isa)`, `update()`, `save(writer)`, `restore(reader)` and `network()`.
 #[derive(Debug)]
 enum Learner<'a> {
     /// PPO and A2C.

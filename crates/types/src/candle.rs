@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fixed::{Price, Qty};
 use crate::hash::{Hash, Hasher};
-use crate::market::Market;
+use crate::market::{Dataset, Market};
 use crate::time::{DAY_MS, format_utc};
 
 /// The length of a candle.
@@ -253,6 +253,12 @@ impl Candles {
             close: Vec::new(),
             volume: Vec::new(),
         }
+    }
+
+    /// The dataset that these candles belong to.
+    #[must_use]
+    pub fn dataset(&self) -> Dataset {
+        Dataset { market: self.market.clone(), timeframe: self.timeframe }
     }
 
     /// Number of candles.

@@ -158,7 +158,11 @@ macro_rules! fixed {
                 // Both parts are exact when the value fits in 53 bits, which every
                 // real price does; the division rounds once.
                 const UNIT: f64 = 10_u64.pow($scale) as f64;
-                self.0 as f64 / UNIT
+                match i64::try_from(self.0) {
+                    // The same rounding in one instruction.
+                    Ok(small) => small as f64 / UNIT,
+                    Err(_) => self.0 as f64 / UNIT,
+                }
             }
 
             /// Reads a binary float as its shortest decimal (R1).

@@ -151,7 +151,7 @@ impl Account {
             Target::Short => Side::Sell,
         };
         let price = fill_price(side, quote.price, rules)?;
-        let quantity = largest_quantity(self.cash.0, price.0, rules.step.0, rules.fee_ppm);
+        let quantity = largest_quantity(self.cash.0, price.0, rules.step.0, rules.fee_ppm)?;
         if quantity == 0 {
             return Some(None);
         }
@@ -200,12 +200,19 @@ fn fill_price(side: Side, quote: Price, rules: &Rules) -> Option<Price> {
     }
 }
 
-/// An amount as a binary float; both branches round to nearest, the first is fast.
+/// An amount as a binary float, rounded to nearest. Most amounts fit in 64 bits,
+/// which the processor converts itself; the other path is kept out of line, or the
+/// compiler would merge both into the slow conversion.
 #[inline]
 pub(crate) fn money_f64(amount: i128) -> f64 {
+    #[cold]
+    #[inline(never)]
+    fn wide(amount: i128) -> f64 {
+        amount as f64
+    }
     match i64::try_from(amount) {
         Ok(amount) => amount as f64,
-        Err(_) => amount as f64,
+        Err(_) => wide(amount),
     }
 }
 

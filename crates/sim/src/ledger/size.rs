@@ -13,13 +13,13 @@ pub(crate) fn cost(quantity: i128, price: i128, fee_ppm: u32) -> Option<i128> {
 }
 
 /// The largest multiple of `step` whose [`cost`] at `price` is at most `equity`;
-/// zero when not even one step fits.
+/// zero when not even one step fits, `None` when it is beyond [`LARGEST`].
 ///
 /// The cost never falls when the quantity grows, so a floating-point estimate only
 /// chooses where an exact search starts.
-pub(crate) fn largest_quantity(equity: i128, price: i128, step: i128, fee_ppm: u32) -> i128 {
+pub(crate) fn largest_quantity(equity: i128, price: i128, step: i128, fee_ppm: u32) -> Option<i128> {
     if equity <= 0 {
-        return 0;
+        return Some(0);
     }
     let fits = |steps: i128| {
         let quantity = steps.checked_mul(step).filter(|&quantity| quantity <= LARGEST);
@@ -57,7 +57,7 @@ pub(crate) fn largest_quantity(equity: i128, price: i128, step: i128, fee_ppm: u
             high = middle;
         }
     }
-    low * step
+    high.checked_mul(step).filter(|&beyond| beyond <= LARGEST).map(|_| low * step)
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             step in prop_oneof![Just(1), Just(10_i128.pow(7)), 1..10_i128.pow(13)],
             fee_ppm in 0..=500_000_u32,
         ) {
-            let quantity = largest_quantity(equity, price, step, fee_ppm);
+            let quantity = largest_quantity(equity, price, step, fee_ppm).unwrap();
             prop_assert_eq!(quantity % step, 0);
             prop_assert!(cost(quantity, price, fee_ppm).unwrap() <= equity);
             prop_assert!(cost(quantity + step, price, fee_ppm).unwrap() > equity);
@@ -82,21 +82,19 @@ mod tests {
 
     #[test]
     fn nothing_opens_without_equity() {
-        assert_eq!(largest_quantity(0, 1, 1, 0), 0);
-        assert_eq!(largest_quantity(-5, 1, 1, 0), 0);
-        assert_eq!(largest_quantity(1, 10_i128.pow(27), 1, 1_000), 0);
+        assert_eq!(largest_quantity(0, 1, 1, 0), Some(0));
+        assert_eq!(largest_quantity(-5, 1, 1, 0), Some(0));
+        assert_eq!(largest_quantity(1, 10_i128.pow(27), 1, 1_000), Some(0));
     }
 
     #[test]
-    fn the_extremes_are_found_too() {
-        for (equity, price, step) in [
-            (i128::MAX / 4, 1, 1),
-            (10_i128.pow(27), 10_i128.pow(27), 1),
-            (i128::MAX / 4, 10_i128.pow(27), 10_i128.pow(27)),
-        ] {
-            let quantity = largest_quantity(equity, price, step, 1_000);
-            assert!(cost(quantity, price, 1_000).is_some_and(|cost| cost <= equity) || quantity == 0);
-            assert!(quantity + step > LARGEST || cost(quantity + step, price, 1_000).is_none_or(|cost| cost > equity));
+    fn the_extremes_end_too() {
+        assert_eq!(largest_quantity(i128::MAX / 4, 1, 1, 1_000), None);
+        let large = 10_i128.pow(27);
+        for (equity, step) in [(large, 1), (i128::MAX / 4, large)] {
+            let quantity = largest_quantity(equity, large, step, 1_000).unwrap();
+            assert!(cost(quantity, large, 1_000).unwrap() <= equity);
+            assert!(cost(quantity + step, large, 1_000).is_none_or(|cost| cost > equity));
         }
     }
 }

@@ -1,0 +1,53 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+# PYTHON tools for tests and benchmarks live in virtual environments made here.
+
+VENV ?= $(CURDIR)/.venv
+BENCH_VENV ?= $(CURDIR)/.venv-bench
+ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
+DATA ?=
+
+export ASSAY_PYTHON := $(VENV)/bin/python
+export ASSAY_TEST_DATA
+
+.PHONY: demo build test test-data lint bench clean-venv cargo-present
+
+demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
+	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
+
+build: cargo-present ## the release binary: target/release/assay
+	cargo build --release --locked -p assay-cli
+
+test: cargo-present $(VENV)/.ready ## every test that needs only the repository
+	cargo test --workspace --locked
+
+test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
+	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
+	cargo test --workspace --locked --features assay-cli/test-data,assay-sim/test-data,assay-lake/test-data --test 'data_*'
+
+lint: cargo-present ## formatting, clippy and documentation, warnings as errors
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+bench: cargo-present $(BENCH_VENV)/.ready ## our speed beside the peers', measured in one run
+	$(BENCH_VENV)/bin/python benches/table.py
+
+cargo-present:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential" >&2; exit 1; }
+
+# Marks a virtual environment as complete only after its last package is in.
+$(VENV)/.ready: testdata/requirements.txt
+	@command -v python3 >/dev/null || { echo "python3 is missing: on Debian, apt-get install python3 python3-venv" >&2; exit 1; }
+	python3 -m venv $(VENV) || { echo "python3 has no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r testdata/requirements.txt
+	touch $@
+
+$(BENCH_VENV)/.ready: benches/peers/requirements.txt
+	@command -v python3 >/dev/null || { echo "python3 is missing: on Debian, apt-get install python3 python3-venv" >&2; exit 1; }
+	python3 -m venv $(BENCH_VENV) || { echo "python3 has no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	touch $@
+
+clean-venv:
+	rm -rf $(VENV) $(BENCH_VENV)

@@ -1,0 +1,88 @@
+//! The commands, one file per noun.
+
+mod audit;
+mod backtest;
+mod data;
+mod demo;
+mod features;
+mod run;
+mod show;
+mod signals;
+mod train;
+mod walkforward;
+
+use std::path::PathBuf;
+
+use assay_server::{JobError, Workspace};
+use clap::Subcommand;
+
+use crate::Global;
+use crate::output::Console;
+use crate::progress::progress;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// The whole life cycle on a bundled synthetic sample, or on real candles.
+    Demo(demo::Demo),
+    /// Candles and trades: import, fetch, list, check, resample.
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Feature tables.
+    #[command(subcommand)]
+    Features(features::Features),
+    /// Train a policy, or search hyper-parameters.
+    Train(train::Train),
+    /// Training runs: list, show, compare.
+    #[command(subcommand)]
+    Run(run::RunCommand),
+    /// Replay a run or a rule over candles, to the cent.
+    Backtest(backtest::Backtest),
+    /// Train and test on successive folds.
+    Walkforward(walkforward::Walkforward),
+    /// Signed signals.
+    #[command(subcommand)]
+    Signals(signals::Signals),
+    /// Recompute the equity hash from signals and candles alone.
+    Audit(audit::Audit),
+    /// Open any run id, hash or content id.
+    Show(show::Show),
+}
+
+/// Runs a command; `Ok(false)` means that a check ran and did not hold.
+pub fn run(command: Command, global: &Global, console: &Console) -> anyhow::Result<bool> {
+    let progress = progress(global.json, global.quiet);
+    let threads = global.threads.map_or_else(available_threads, usize::from);
+    let workspace = Workspace::open(&home(global)?, progress.as_ref(), threads, global.dry_run)?;
+    let held = match command {
+        Command::Demo(command) => command.run(&workspace, console).map(|()| true),
+        Command::Data(command) => command.run(&workspace, console),
+        Command::Features(command) => command.run(&workspace, console).map(|()| true),
+        Command::Train(command) => command.run(&workspace, console).map(|()| true),
+        Command::Run(command) => command.run(&workspace, console).map(|()| true),
+        Command::Backtest(command) => command.run(&workspace, console).map(|()| true),
+        Command::Walkforward(command) => command.run(&workspace, console).map(|()| true),
+        Command::Signals(command) => command.run(&workspace, console).map(|()| true),
+        Command::Audit(command) => command.run(&workspace, console),
+        Command::Show(command) => command.run(&workspace, console).map(|()| true),
+    };
+    drop(progress);
+    held
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// `--home`, else `ASSAY_HOME` (clap reads it), else `.assay` in the user's home folder.
+fn home(global: &Global) -> anyhow::Result<PathBuf> {
+    if let Some(home) = &global.home {
+        return Ok(home.clone());
+    }
+    match std::env::home_dir() {
+        Some(home) if !home.as_os_str().is_empty() => Ok(home.join(".assay")),
+        _ => {
+            let text = "no home folder is known: pass --home DIR or set ASSAY_HOME";
+            Err(JobError::Input(text.to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `assay train`
+
+use std::path::PathBuf;
+
+use assay_server::jobs::train::{Train as Job, Trained};
+use assay_server::report::{or_dash, percent};
+use assay_server::{Workspace, read_config};
+use clap::Args;
+use serde_json::Value;
+
+use crate::output::Console;
+
+/// The algorithm when the config names none.
+const DEFAULT_ALGORITHM: &str = "ppo";
+
+#[derive(Args)]
+pub struct Train {
+    /// JSON or TOML file; missing keys take the algorithm's defaults.
+    config: Option<PathBuf>,
+    /// A config key, such as dataset=binance/BTC-USDT/1h or net_arch=[64,64]; wins over the file.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed; wins over the config.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Go on from the last checkpoint of an interrupted run.
+    #[arg(long, conflicts_with = "again")]
+    resume: bool,
+    /// Train a finished run again and check that the weights are the same.
+    #[arg(long)]
+    again: bool,
+    /// Search hyper-parameters with N trials, judged on the validation split only.
+    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "again"])]
+    search: Option<u32>,
+}
+
+/// `config`, with the default algorithm if it names none.
+pub fn with_default_algorithm(mut config: Value) -> Value {
+    if config["algorithm"].is_null() {
+        config["algorithm"] = DEFAULT_ALGORITHM.into();
+    }
+    config
+}
+
+impl Train {
+    pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<()> {
+        let mut config = with_default_algorithm(read_config(self.config.as_deref(), &self.set)?);
+        if let Some(seed) = self.seed {
+            config["seed"] = seed.into();
+        }
+        let done = Job { config, resume: self.resume, again: self.again }.run(workspace)?;
+        let next = if done.dry_run {
+            "the same without --dry-run".to_owned()
+        } else {
+            format!("assay backtest {} --out report", &done.run_id[..12])
+        };
+        console.answer(&done, &text(&done), &next)
+    }
+}
+
+fn text(done: &Trained) -> String {
+    let mut lines = vec![
+        format!("run           {}{}", done.run_id, if done.dry_run { " (dry run: nothing trained)" } else { "" }),
+        format!("config_hash   {}", done.config_hash),
+        format!("data_hash     {}", done.data_hash),
+        format!("feature_hash  {}", done.feature_hash),
+    ];
+    if let Some(hash) = done.weights_hash {
+        lines.push(format!("weights_hash  {hash}"));
+    }
+    if let Some(rate) = done.steps_per_second {
+        lines.push(format!("trained       {} steps, {rate:.0} a second", done.timesteps));
+    }
+    if let (Some(score), Some(at)) = (done.validation_return, done.chosen_at) {
+        lines.push(format!("validation    {} at step {at} (the checkpoint that was chosen)", percent(score)));
+    }
+    if let Some(evaluation) = &done.judged {
+        let get = |name: &str| or_dash(evaluation.metrics.get(name), percent);
+        lines.push(format!("equity_hash   {}", evaluation.equity_hash));
+        lines.push(format!(
+            "test          {} against {} of buy-and-hold, max drawdown {}, final equity {}",
+            get("total_return"),
+            get("buy_and_hold_return"),
+            get("max_drawdown"),
+            evaluation.final_equity
+        ));
+    }
+    lines.push(format!("folder        {}", done.path));
+    lines.join("\n")
+}

@@ -1,0 +1,1 @@
+//! The binary on real market data.

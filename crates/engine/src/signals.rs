@@ -1,0 +1,76 @@
+//! Signal files: a signed header, then one signed signal per line (R4).
+
+use assay_types::time::format_utc;
+use assay_types::{
+    Action, Candles, Hash, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify,
+};
+
+use crate::error::EngineError;
+
+/// Makes signed signals, one per candle close, numbered from 0.
+#[derive(Debug)]
+pub struct Signer<'a> {
+    key: &'a SigningKey,
+    header: SignalHeader,
+    symbol: String,
+    next_seq: u64,
+}
+
+impl<'a> Signer<'a> {
+    /// Completes and signs `header` (its key and signature are filled in).
+    #[must_use]
+    pub fn new(mut header: SignalHeader, symbol: &str, key: &'a SigningKey) -> Self {
+        header.public_key = public_key_text(key);
+        header.signature = sign(&header, key);
+        Self { key, header, symbol: symbol.to_owned(), next_seq: 0 }
+    }
+
+    /// The signed header.
+    #[must_use]
+    pub const fn header(&self) -> &SignalHeader {
+        &self.header
+    }
+
+    /// The next signal: `action` decided at the close of the candle at `index`.
+    pub fn signal(&mut self, candles: &Candles, index: usize, action: Action) -> Signal {
+        let mut signal = Signal {
+            ts: format_utc(candles.close_time_ms(index)),
+            symbol: self.symbol.clone(),
+            action,
+            price_ref: candles.close[index].to_string(),
+            model_id: self.header.model_id.clone(),
+            seq: self.next_seq,
+            sig_hash: Hash([0; 32]),
+            signature: String::new(),
+        };
+        self.next_seq += 1;
+        signal.sig_hash = signal.expected_sig_hash();
+        signal.signature = sign(&signal, self.key);
+        signal
+    }
+}
+
+/// Writes a header or a signal as one line of a signal file, without the line end.
+#[must_use]
+pub fn to_line<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("headers and signals are plain data")
+}
+
+/// Reads and checks the first line of a signal file. `pinned_key`, when given, is the
+/// key that the creator registered; a file signed by another key is refused.
+///
+/// # Errors
+/// [`EngineError::Header`] when the line is no header or its signature does not hold,
+/// [`EngineError::OtherKey`] when it is signed by another key.
+pub fn read_header(line: &str, pinned_key: Option<&str>) -> Result<SignalHeader, EngineError> {
+    let header: SignalHeader =
+        serde_json::from_str(line).map_err(|error| EngineError::Header(format!("it does not read: {error}")))?;
+    if let Some(expected) = pinned_key
+        && !expected.eq_ignore_ascii_case(&header.public_key)
+    {
+        return Err(EngineError::OtherKey { expected: expected.to_owned(), found: header.public_key });
+    }
+    verify(&header, &header.signature, &header.public_key)
+        .map_err(|error: SignatureError| EngineError::Header(error.to_string()))?;
+    Ok(header)
+}

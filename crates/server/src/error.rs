@@ -1,0 +1,94 @@
+//! What can go wrong in a job, and how a caller should take it.
+
+use assay_engine::EngineError;
+use assay_features::FeatureError;
+use assay_lake::LakeError;
+use assay_model::ModelError;
+use assay_sim::SimError;
+use assay_store::StoreError;
+use assay_train::TrainError;
+
+/// How a caller should take an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The work was tried and failed; trying again may help.
+    Failed,
+    /// The request or its input cannot work as it is.
+    BadInput,
+    /// A check ran and did not hold.
+    CheckFailed,
+}
+
+/// An error of a job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The request cannot work; the text says what, where and how to fix it.
+    #[error("{0}")]
+    Input(String),
+    /// A check did not hold.
+    #[error("{0}")]
+    Check(String),
+    /// Local state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data lake.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// Features and splits.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// The simulation.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// The policy and its weights.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Signals and audits.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl JobError {
+    /// How a caller should take it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Check(_) => ErrorKind::CheckFailed,
+            Self::Store(StoreError::Corrupt { .. }) => ErrorKind::CheckFailed,
+            Self::Store(StoreError::Io { source, action: "read", .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                ErrorKind::BadInput
+            }
+            Self::Store(StoreError::Io { .. } | StoreError::Locked { .. }) => ErrorKind::Failed,
+            Self::Engine(EngineError::OtherKey { .. } | EngineError::Header(_) | EngineError::DataHash { .. }) => {
+                ErrorKind::CheckFailed
+            }
+            Self::Lake(error) => lake_kind(error),
+            _ => ErrorKind::BadInput,
+        }
+    }
+}
+
+/// Damage in the lake is a failed check, a failing disk or network a failure, and
+/// anything else a matter of the input.
+fn lake_kind(error: &LakeError) -> ErrorKind {
+    match error {
+        LakeError::HashMismatch { .. }
+        | LakeError::MissingPartition { .. }
+        | LakeError::CorruptPartition { .. }
+        | LakeError::Manifest { .. } => ErrorKind::CheckFailed,
+        // A file that the user named and that is not there.
+        LakeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::BadInput,
+        LakeError::Io { .. }
+        | LakeError::Store { .. }
+        | LakeError::Locked { .. }
+        | LakeError::Request { .. }
+        | LakeError::Refused { .. }
+        | LakeError::Malformed { .. } => ErrorKind::Failed,
+        _ => ErrorKind::BadInput,
+    }
+}

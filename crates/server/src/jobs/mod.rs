@@ -1,0 +1,19 @@
+//! The jobs, one file each.
+
+pub mod audit;
+pub mod backtest;
+pub mod check;
+pub mod demo;
+pub mod evaluate;
+pub mod features;
+pub mod fetch;
+pub mod import;
+pub mod list;
+mod policy_decider;
+pub mod prepare;
+pub mod resample;
+pub mod runs;
+pub mod show;
+pub mod signals;
+pub mod train;
+pub mod walkforward;

@@ -1,0 +1,95 @@
+//! The home folder: where everything local lives.
+
+use std::path::{Path, PathBuf};
+
+use assay_types::SigningKey;
+
+use crate::error::StoreError;
+use crate::keys::load_or_create_signing_key;
+use crate::lock::Lock;
+use crate::objects::Objects;
+use crate::runs::Runs;
+use crate::trials::Trials;
+
+/// The home folder.
+///
+/// ```text
+/// lake/         candles and trades
+/// features/     computed feature tables, by feature hash
+/// runs/ID/      one training run
+/// objects/      artefacts by SHA-256
+/// trials.jsonl  every evaluation on a test period
+/// keys/         the signing key
+/// locks/        lock files
+/// ```
+#[derive(Debug, Clone)]
+pub struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    /// The home at `path`, created if missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(path).map_err(StoreError::io("create", path))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where candles and trades are.
+    #[must_use]
+    pub fn lake(&self) -> PathBuf {
+        self.path.join("lake")
+    }
+
+    /// Where computed feature tables are.
+    #[must_use]
+    pub fn features(&self) -> PathBuf {
+        self.path.join("features")
+    }
+
+    /// The runs.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        Runs::new(&self.path)
+    }
+
+    /// The content-addressed objects.
+    #[must_use]
+    pub fn objects(&self) -> Objects {
+        Objects::new(self.path.join("objects"))
+    }
+
+    /// The trials.
+    #[must_use]
+    pub fn trials(&self) -> Trials {
+        Trials::new(&self.path)
+    }
+
+    /// The signing key, made on first use.
+    ///
+    /// # Errors
+    /// As [`load_or_create_signing_key`].
+    pub fn signing_key(&self) -> Result<SigningKey, StoreError> {
+        let path = self.path.join("keys/signing.key");
+        // Two first uses at once must not each make a key and keep different ones.
+        let _lock = if path.exists() { None } else { Some(self.lock("signing key")?) };
+        load_or_create_signing_key(&path)
+    }
+
+    /// Takes the lock named `what` of this home.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn lock(&self, what: &str) -> Result<Lock, StoreError> {
+        let name: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Lock::take(&self.path.join("locks").join(format!("{name}.lock")), what)
+    }
+}

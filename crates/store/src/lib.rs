@@ -1,0 +1,25 @@
+//! Local state under one home folder: runs, content-addressed objects, trials, keys,
+//! and the locks that keep two processes from writing the same thing.
+//!
+//! Every write is atomic (a temporary file, flushed, then renamed), so a killed
+//! process leaves either the old file or the new one, never a torn one.
+
+#![allow(clippy::disallowed_methods, reason = "an edge: keeps state in files")]
+
+mod error;
+mod files;
+mod home;
+mod keys;
+mod lock;
+mod objects;
+mod runs;
+mod trials;
+
+pub use error::StoreError;
+pub use files::{append_line, read, read_to_string, write_atomic};
+pub use home::Home;
+pub use keys::load_or_create_signing_key;
+pub use lock::Lock;
+pub use objects::Objects;
+pub use runs::{RunFolder, RunSummary, Runs};
+pub use trials::{Trial, Trials};

@@ -1,0 +1,242 @@
+//! Runs: one folder each, named by the run id.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::files::{read, read_to_string, write_atomic};
+use crate::lock::Lock;
+
+/// The folder of all runs.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    folder: PathBuf,
+    locks: PathBuf,
+    home: PathBuf,
+}
+
+/// What a run is, in one file (`run.json`) that is rewritten as it moves on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The run id of R1: 32 hexadecimal digits.
+    pub run_id: String,
+    /// `training`, `interrupted` is told from a missing lock, or `done`.
+    pub status: String,
+    /// How many times the run was started or resumed; not part of the id.
+    pub attempts: u32,
+    /// Algorithm name.
+    pub algorithm: String,
+    /// Dataset name.
+    pub dataset: String,
+    /// Seed.
+    pub seed: u64,
+    /// When the first attempt started, milliseconds since 1970 UTC.
+    pub created_at_ms: i64,
+    /// Environment steps trained so far.
+    pub timesteps: u64,
+    /// SHA-256 of the final weights; `None` until the run is done.
+    pub weights_hash: Option<String>,
+    /// `equity_hash` of the test back-test; `None` until the run is done.
+    pub equity_hash: Option<String>,
+    /// Final equity on the test split, decimal text; `None` until the run is done.
+    pub final_equity: Option<String>,
+}
+
+impl Runs {
+    pub(crate) fn new(home: &Path) -> Self {
+        Self { folder: home.join("runs"), locks: home.join("locks"), home: home.to_owned() }
+    }
+
+    /// The folder of the run with exactly that id, whether it exists or not.
+    #[must_use]
+    pub fn folder(&self, run_id: &str) -> RunFolder {
+        RunFolder {
+            path: self.folder.join(run_id),
+            lock: self.locks.join(format!("run-{run_id}.lock")),
+            run_id: run_id.to_owned(),
+        }
+    }
+
+    /// The one run whose id starts with `prefix`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or [`StoreError::Ambiguous`].
+    pub fn find(&self, prefix: &str) -> Result<RunFolder, StoreError> {
+        let plausible = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut ids = if plausible { self.ids()? } else { Vec::new() };
+        ids.retain(|id| id.starts_with(&prefix.to_ascii_lowercase()));
+        match &ids[..] {
+            [id] => Ok(self.folder(id)),
+            [] => Err(StoreError::NotFound {
+                what: "run",
+                id: prefix.to_owned(),
+                home: self.home.clone(),
+                fix: "`assay run list` shows the runs",
+            }),
+            several => Err(StoreError::Ambiguous {
+                what: "run",
+                id: prefix.to_owned(),
+                matches: several.iter().take(3).cloned().collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Every run's summary, newest first; folders without a readable summary are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn list(&self) -> Result<Vec<RunSummary>, StoreError> {
+        let mut runs: Vec<RunSummary> = self.ids()?.iter().filter_map(|id| self.folder(id).summary().ok()).collect();
+        runs.sort_by(|a, b| b.created_at_ms.cmp(&a.created_at_ms).then_with(|| a.run_id.cmp(&b.run_id)));
+        Ok(runs)
+    }
+
+    fn ids(&self) -> Result<Vec<String>, StoreError> {
+        if !self.folder.exists() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&self.folder).map_err(StoreError::io("read", &self.folder))?;
+        let mut ids: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        ids.sort();
+        Ok(ids)
+    }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+    lock: PathBuf,
+    run_id: String,
+}
+
+impl RunFolder {
+    /// The run id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file of the run.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Takes the run's lock: one process trains a run.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        Lock::take(&self.lock, &format!("run {}", self.run_id))
+    }
+
+    /// Whether some process holds the run's lock now.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.lock.exists() && matches!(self.lock(), Err(StoreError::Locked { .. }))
+    }
+
+    /// Writes one file of the run atomically.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        write_atomic(&self.file(name), bytes)
+    }
+
+    /// Reads one file of the run.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        read(&self.file(name))
+    }
+
+    /// Reads one text file of the run.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn read_to_string(&self, name: &str) -> Result<String, StoreError> {
+        read_to_string(&self.file(name))
+    }
+
+    /// The run's summary.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when there is none, [`StoreError::Corrupt`] when it does not
+    /// read.
+    pub fn summary(&self) -> Result<RunSummary, StoreError> {
+        let path = self.file("run.json");
+        serde_json::from_slice(&read(&path)?).map_err(|error| StoreError::Corrupt {
+            path,
+            reason: error.to_string(),
+            fix: "train the run again",
+        })
+    }
+
+    /// Replaces the run's summary.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn set_summary(&self, summary: &RunSummary) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(summary).expect("a summary is plain data");
+        self.write("run.json", text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(run_id: &str, created_at_ms: i64) -> RunSummary {
+        RunSummary {
+            run_id: run_id.into(),
+            status: "training".into(),
+            attempts: 1,
+            algorithm: "PPO".into(),
+            dataset: "synthetic/BTC-USD/1h".into(),
+            seed: 1,
+            created_at_ms,
+            timesteps: 0,
+            weights_hash: None,
+            equity_hash: None,
+            final_equity: None,
+        }
+    }
+
+    #[test]
+    fn runs_are_found_by_prefix() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = Runs::new(home.path());
+        for (id, time) in [("aa11", 1), ("aa22", 3), ("bb33", 2)] {
+            runs.folder(id).set_summary(&summary(id, time)).unwrap();
+        }
+        assert_eq!(runs.find("BB").unwrap().run_id(), "bb33");
+        assert!(matches!(runs.find("aa"), Err(StoreError::Ambiguous { .. })));
+        for missing in ["cc", "", "../aa11"] {
+            assert!(matches!(runs.find(missing), Err(StoreError::NotFound { .. })), "{missing}");
+        }
+        let order: Vec<String> = runs.list().unwrap().into_iter().map(|run| run.run_id).collect();
+        assert_eq!(order, ["aa22", "bb33", "aa11"]);
+    }
+
+    #[test]
+    fn a_held_lock_shows() {
+        let home = tempfile::tempdir().unwrap();
+        let run = Runs::new(home.path()).folder("aa11");
+        assert!(!run.is_locked());
+        let lock = run.lock().unwrap();
+        assert!(run.is_locked());
+        drop(lock);
+        assert!(!run.is_locked());
+    }
+}
