@@ -17,7 +17,7 @@ use crate::error::JobError;
 use crate::jobs::backtest::evaluate_run;
 use crate::jobs::evaluate::{Evaluation, Lookahead};
 use crate::jobs::prepare::{Prepared, TRAIN_VERSION, prepare};
-use crate::jobs::runs::{LoadedRun, Pins, policy_file, weights_file};
+use crate::jobs::runs::{LoadedRun, Pins, policy_file};
 use crate::progress::Advance;
 use crate::report;
 use crate::workspace::{Workspace, now_ms};
@@ -210,7 +210,7 @@ fn train(
     let (evaluation, artefacts) = finish(workspace, prepared, folder, &policy, &mut record)?;
     let trained = outcome(prepared, folder, Some(Box::new(evaluation)), false);
     Ok(Trained {
-        weights_hash: Some(Hash::of(&weights_file(&policy))),
+        weights_hash: Some(policy.weights_hash()),
         timesteps: session.trainer().timesteps(),
         steps_per_second,
         validation_return: session.best().map(|best| best.0),
@@ -228,8 +228,7 @@ fn finish(
     policy: &Policy,
     record: &mut Record<'_>,
 ) -> Result<(Evaluation, BTreeMap<String, String>), JobError> {
-    let weights = weights_file(policy);
-    let weights_hash = Hash::of(&weights);
+    let (weights, weights_hash) = (policy.weights(), policy.weights_hash());
     let properties = [
         ("config_hash", prepared.config_hash.to_string()),
         ("data_hash", prepared.data_hash.to_string()),
