@@ -1,3 +1,11 @@
 //! The binary as its users meet it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests run processes and read what they wrote; a panic is how a test fails"
+)]
 
 mod layout;
+mod support;
+
+mod demo;
