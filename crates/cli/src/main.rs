@@ -47,6 +47,10 @@ struct Global {
     /// Folder for all local state.
     #[arg(long, global = true, value_name = "DIR", env = "ASSAY_HOME", help_heading = "Global options")]
     home: Option<PathBuf>,
+    /// Where candles and trades are: a folder, or s3://BUCKET/PREFIX with the standard
+    /// AWS_* variables [default: the lake folder of the home].
+    #[arg(long, global = true, value_name = "URL", env = "ASSAY_LAKE", help_heading = "Global options")]
+    lake: Option<String>,
     /// Print the answer as JSON, and progress as JSON lines.
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,

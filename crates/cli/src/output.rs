@@ -15,11 +15,6 @@ impl Console {
         Self { json }
     }
 
-    /// Whether answers are JSON.
-    pub const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Prints an answer: `value` as JSON, or `text`, followed by the next useful
     /// command on standard error.
     pub fn answer<T: Serialize>(&self, value: &T, text: &str, next: &str) -> anyhow::Result<()> {

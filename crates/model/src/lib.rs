@@ -7,14 +7,17 @@
 mod error;
 pub mod kernels;
 mod mlp;
+mod narrow;
 mod onnx;
 mod optimizer;
 mod policy;
 mod safetensors;
+mod workspace;
 
 pub use error::ModelError;
 pub use kernels::{Activation, Isa};
-pub use mlp::{Gradients, Mlp, Want, Workspace};
+pub use mlp::{Mlp, Want};
 pub use optimizer::{Adam, RmsProp, clip_scale};
 pub use policy::{ACCOUNT_INPUTS, Decision, Head, Policy, SCALAR_THRESHOLD, TARGETS, scalar_target};
 pub use safetensors::{Tensor, from_safetensors, to_safetensors};
+pub use workspace::{Gradients, Workspace};

@@ -1,22 +1,24 @@
 //! Multi-layer perceptrons: forward pass, gradients, and their weights as tensors.
 //!
-//! Weights are kept as [inputs][outputs], the outputs padded with zeros to whole
-//! blocks of sixteen; what leaves this module is [outputs][inputs] without padding,
+//! Weights are kept as `[inputs][outputs]`, the outputs padded with zeros to whole
+//! blocks of sixteen; what leaves this module is `[outputs][inputs]` without padding,
 //! as PyTorch has it.
 
 use crate::error::ModelError;
 use crate::kernels::{Activation, Block, Function, Isa, LANES, Left, Start};
+use crate::narrow;
 use crate::safetensors::Tensor;
+use crate::workspace::{Gradients, Workspace};
 
 /// The largest layer.
 const MAX_WIDTH: usize = 65_536;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
+pub(crate) struct Layer {
+    pub inputs: usize,
+    pub outputs: usize,
     /// Blocks of one row of outputs.
-    columns: usize,
+    pub columns: usize,
     /// First block of the weights; the bias follows them.
     weight: usize,
 }
@@ -40,145 +42,6 @@ pub struct Mlp {
     values: Vec<Block>,
 }
 
-/// One number per weight of a network, such as the gradient of a loss.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gradients {
-    pub(crate) values: Vec<Block>,
-}
-
-impl Gradients {
-    /// Zeros for each weight of `network`.
-    #[must_use]
-    pub fn new(network: &Mlp) -> Self {
-        Self { values: vec![Block::ZERO; network.values.len()] }
-    }
-
-    /// Adds `other`, number by number.
-    pub fn add(&mut self, isa: Isa, other: &Self) {
-        isa.add(&other.values, &mut self.values);
-    }
-
-    /// The sum of the squares of all numbers, for clipping by the global norm.
-    #[must_use]
-    pub fn sum_squares(&self, isa: Isa) -> f32 {
-        isa.sum_squares(&self.values)
-    }
-}
-
-/// The intermediate results of a network for up to a fixed number of rows.
-#[derive(Debug, Clone)]
-pub struct Workspace {
-    outputs: Vec<Vec<Block>>,
-    /// Gradients of the outputs of each layer; the first entry is that of the inputs.
-    deltas: Vec<Vec<Block>>,
-    transposed: Vec<Block>,
-    /// The weights of one output of a narrow layer, or of one input.
-    single: Vec<Block>,
-    stride: usize,
-    input_stride: usize,
-}
-
-impl Workspace {
-    /// Room for `rows` rows through `network`, forward only.
-    #[must_use]
-    pub fn forward_only(network: &Mlp, rows: usize) -> Self {
-        let outputs = network.layers.iter().map(|layer| vec![Block::ZERO; rows * layer.columns]).collect();
-        let stride = network.layers[network.layers.len() - 1].columns * LANES;
-        let input_stride = Block::count(network.inputs()) * LANES;
-        let widest = network.sizes.iter().map(|size| Block::count(*size)).max().unwrap_or(0);
-        let single = vec![Block::ZERO; widest];
-        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), single, stride, input_stride }
-    }
-
-    /// Room for `rows` rows through `network`, forward and backward.
-    #[must_use]
-    pub fn new(network: &Mlp, rows: usize) -> Self {
-        let mut space = Self::forward_only(network, rows);
-        space.deltas.push(vec![Block::ZERO; rows * Block::count(network.inputs())]);
-        space.deltas.extend(space.outputs.iter().map(|blocks| vec![Block::ZERO; blocks.len()]));
-        let largest = network.layers.iter().map(|layer| layer.columns * LANES * Block::count(layer.inputs)).max();
-        space.transposed = vec![Block::ZERO; largest.unwrap_or(0)];
-        space
-    }
-
-    /// The outputs of the last forward pass: row `i` starts at `i · stride()`.
-    #[must_use]
-    pub fn outputs(&self) -> &[f32] {
-        Block::flat(&self.outputs[self.outputs.len() - 1])
-    }
-
-    /// Distance between the rows of [`Self::outputs`] and
-    /// [`Self::output_gradient_mut`]: the number of outputs, rounded up.
-    #[must_use]
-    pub const fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Where the gradient of the loss with respect to the outputs is written before a
-    /// backward pass, in rows of [`Self::stride`]. What is beyond the number of
-    /// outputs in a row has to stay zero.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    pub fn output_gradient_mut(&mut self) -> &mut [f32] {
-        Block::flat_mut(self.deltas.last_mut().expect("a workspace for the backward pass"))
-    }
-
-    /// [`Self::outputs`] to read beside [`Self::output_gradient_mut`] to write.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    pub fn output_and_gradient_mut(&mut self) -> (&[f32], &mut [f32]) {
-        let outputs = &self.outputs[self.outputs.len() - 1];
-        let gradient = self.deltas.last_mut().expect("a workspace for the backward pass");
-        (Block::flat(outputs), Block::flat_mut(gradient))
-    }
-
-    /// The gradient with respect to the inputs after a backward pass that asked for
-    /// it: row `i` starts at `i · input_stride()`.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    #[must_use]
-    pub fn input_gradient(&self) -> &[f32] {
-        Block::flat(&self.deltas[0])
-    }
-
-    /// The gradient with respect to the last input of each row, after a backward pass
-    /// that asked for it.
-    ///
-    /// # Panics
-    /// When the workspace is forward only.
-    #[must_use]
-    pub fn last_input_gradient(&self) -> &[f32] {
-        Block::flat(&self.deltas[0])
-    }
-
-    /// Keeps only these rows of the last forward pass, which must ascend, in the place
-    /// of the first ones; a backward pass over as many rows then concerns them. It
-    /// cannot ask for gradients of the weights, as the inputs are not here.
-    ///
-    /// # Panics
-    /// When a row is out of range.
-    pub fn keep_rows(&mut self, kept: &[usize]) {
-        let rows = self.outputs[self.outputs.len() - 1].len() * LANES / self.stride;
-        for layer in &mut self.outputs {
-            let columns = layer.len() / rows;
-            for (to, from) in kept.iter().enumerate() {
-                debug_assert!(to <= *from, "rows ascend");
-                layer.copy_within(from * columns..(from + 1) * columns, to * columns);
-            }
-        }
-    }
-
-    /// Distance between the rows of [`Self::input_gradient`]: the number of inputs,
-    /// rounded up.
-    #[must_use]
-    pub const fn input_stride(&self) -> usize {
-        self.input_stride
-    }
-}
-
 /// What a backward pass computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
@@ -189,8 +52,6 @@ pub enum Want {
     MoreWeights,
     /// The gradient of the inputs only.
     Inputs,
-    /// The gradient of the last input only, which costs less than that of all.
-    LastInput,
     /// Gradients of the weights, in place of what was there, and of the inputs.
     Both,
 }
@@ -265,11 +126,19 @@ impl Mlp {
         Ok(())
     }
 
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.values
+    }
+
     pub(crate) fn blocks_mut(&mut self) -> &mut [Block] {
         &mut self.values
     }
 
-    /// The weights of layer `index` as [outputs][inputs] and its biases.
+    /// The weights of layer `index` as `[outputs][inputs]` and its biases.
     ///
     /// # Panics
     /// When there is no such layer.
@@ -284,7 +153,7 @@ impl Mlp {
         (weight, bias)
     }
 
-    /// Sets the weights of layer `index` from [outputs][inputs] and its biases.
+    /// Sets the weights of layer `index` from `[outputs][inputs]` and its biases.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when a count differs.
@@ -411,24 +280,15 @@ impl Mlp {
             let out = &mut from[0][..rows * layer.columns];
             let weight = &self.values[layer.weight..layer.bias()];
             let bias = &self.values[layer.bias()..layer.end()];
-            match before.last().filter(|_| layer.outputs <= NARROW) {
-                Some(blocks) => {
-                    let columns = Block::count(layer.inputs);
-                    for output in 0..layer.outputs {
-                        let single = Block::flat_mut(&mut space.single[..columns]);
-                        single[layer.inputs..].fill(0.0);
-                        for (number, row) in
-                            single.iter_mut().zip(Block::flat(weight).chunks_exact(layer.columns * LANES))
-                        {
-                            *number = row[output];
-                        }
-                        let (bias, stride) = (bias[0].0[output], layer.columns * LANES);
-                        let out = &mut Block::flat_mut(out)[output..];
-                        isa.dots(&blocks[..rows * columns], columns, &space.single, bias, out, stride);
-                    }
+            match before.last() {
+                // Only the last layer has room for it; hidden layers are rarely narrow.
+                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= narrow::NARROW && rows >= LANES => {
+                    narrow::forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
+                    continue;
                 }
-                None => isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out),
+                _ => {}
             }
+            isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out);
             if index + 1 < self.layers.len() {
                 isa.map(function(self.activation), out);
             }
@@ -454,7 +314,7 @@ impl Mlp {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let (deltas, from) = space.deltas.split_at_mut(index + 1);
             let delta = &from[0][..rows * layer.columns];
-            if !matches!(want, Want::Inputs | Want::LastInput) {
+            if want != Want::Inputs {
                 let left = match index.checked_sub(1) {
                     None => Left { values: inputs, row: 1, step: self.inputs() },
                     Some(below) => Left {
@@ -466,31 +326,25 @@ impl Mlp {
                 let (weight, bias) =
                     gradients.values[layer.weight..layer.end()].split_at_mut(layer.inputs * layer.columns);
                 let start = if want == Want::MoreWeights { Start::Kept } else { Start::Zero };
-                match index.checked_sub(1).filter(|_| layer.outputs <= NARROW) {
-                    Some(below) => {
-                        narrow(isa, *layer, rows, delta, &space.outputs[below], start, &mut space.transposed, weight)
-                    }
-                    None => {
-                        // In parts, so that the rows of both sides stay in the nearest cache.
-                        for first in (0..rows).step_by(WEIGHT_ROWS) {
-                            let count = WEIGHT_ROWS.min(rows - first);
-                            let start = if first > 0 { Start::Kept } else { start };
-                            let left = Left { values: &left.values[first * left.step..], ..left };
-                            let delta = &delta[first * layer.columns..];
-                            isa.product(layer.inputs, count, left, delta, layer.columns, start, weight);
-                        }
-                    }
+                match index.checked_sub(1).filter(|_| layer.outputs <= narrow::NARROW) {
+                    Some(below) => narrow::weight_gradient(
+                        isa,
+                        *layer,
+                        rows,
+                        delta,
+                        &space.outputs[below],
+                        start,
+                        &mut space.transposed,
+                        weight,
+                    ),
+                    None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
                 }
                 if want != Want::MoreWeights {
                     bias.fill(Block::ZERO);
                 }
                 isa.add_rows(delta, layer.columns, bias);
             }
-            if index == 0 && want == Want::LastInput {
-                let weight = &self.values[layer.weight..layer.bias()];
-                let last = &weight[(layer.inputs - 1) * layer.columns..];
-                isa.dots(delta, layer.columns, last, 0.0, Block::flat_mut(&mut deltas[0]), 1);
-            } else if index > 0 || matches!(want, Want::Inputs | Want::Both) {
+            if index > 0 || matches!(want, Want::Inputs | Want::Both) {
                 let columns = Block::count(layer.inputs);
                 isa.transpose(
                     layer.inputs,
@@ -506,43 +360,6 @@ impl Mlp {
                 }
             }
         }
-    }
-}
-
-/// Rows whose products are added to the gradient of weights at a time.
-const WEIGHT_ROWS: usize = 64;
-
-/// A layer of at most so many outputs would leave most of a block's lanes idle.
-const NARROW: usize = 4;
-
-/// The gradient of a narrow layer's weights, with the lanes along its inputs: the same
-/// sums in the same order, in a fraction of the time.
-#[expect(clippy::too_many_arguments, reason = "one step of the backward pass")]
-fn narrow(
-    isa: Isa,
-    layer: Layer,
-    rows: usize,
-    delta: &[Block],
-    inputs: &[Block],
-    start: Start,
-    scratch: &mut [Block],
-    weight: &mut [Block],
-) {
-    let columns = Block::count(layer.inputs);
-    let width = columns * LANES;
-    let scratch = &mut scratch[..layer.outputs * columns];
-    let weight = Block::flat_mut(weight);
-    if matches!(start, Start::Kept) {
-        let turned = Block::flat_mut(scratch);
-        for (input, outputs) in weight.chunks_exact(LANES).enumerate() {
-            (0..layer.outputs).for_each(|output| turned[output * width + input] = outputs[output]);
-        }
-    }
-    let left = Left { values: Block::flat(delta), row: 1, step: layer.columns * LANES };
-    isa.product(layer.outputs, rows, left, &inputs[..rows * columns], columns, start, scratch);
-    let turned = Block::flat(scratch);
-    for (input, outputs) in weight.chunks_exact_mut(LANES).enumerate() {
-        (0..layer.outputs).for_each(|output| outputs[output] = turned[output * width + input]);
     }
 }
 
@@ -687,31 +504,6 @@ mod tests {
         for isa in Isa::available() {
             assert_eq!(run(isa, &[0, count]), expected, "{}", isa.name());
             assert_eq!(run(isa, &[0, 16, 17, count]), expected, "{} in parts", isa.name());
-        }
-    }
-
-    #[test]
-    fn the_last_inputs_gradient_of_kept_rows_is_that_of_all() {
-        let network = sample(&[7, 20, 33, 1], Activation::Relu);
-        let inputs = rows(40, 7);
-        for isa in Isa::available() {
-            let mut gradients = Gradients::new(&network);
-            let (mut all, mut some) = (Workspace::new(&network, 40), Workspace::new(&network, 40));
-            let kept: Vec<usize> = (0..40).filter(|row| row % 3 != 1).collect();
-            for (space, count) in [(&mut all, 40), (&mut some, kept.len())] {
-                network.forward(isa, &inputs, 40, space);
-                if count < 40 {
-                    space.keep_rows(&kept);
-                }
-                let stride = space.stride();
-                (0..count).for_each(|row| space.output_gradient_mut()[row * stride] = 1.5);
-            }
-            network.backward(isa, &inputs, 40, &mut all, &mut gradients, Want::Inputs);
-            network.backward(isa, &inputs, kept.len(), &mut some, &mut gradients, Want::LastInput);
-            for (row, found) in kept.iter().zip(some.last_input_gradient()) {
-                let expected = all.input_gradient()[row * all.input_stride() + 6];
-                assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0), "{found} {expected}");
-            }
         }
     }
 

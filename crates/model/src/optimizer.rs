@@ -2,7 +2,8 @@
 
 use crate::error::ModelError;
 use crate::kernels::{AdamStep, Block, Isa, RmsPropStep};
-use crate::mlp::{Gradients, Mlp};
+use crate::mlp::Mlp;
+use crate::workspace::Gradients;
 
 /// The factor that brings a gradient's global norm down to `max_norm`: PyTorch's
 /// `min(1, max_norm / (norm + 1e-6))`. `sum_squares` is the sum over all networks.

@@ -6,8 +6,9 @@ use assay_types::{Hash, InputScaling, Target};
 
 use crate::error::ModelError;
 use crate::kernels::Isa;
-use crate::mlp::{Mlp, Workspace};
+use crate::mlp::Mlp;
 use crate::safetensors::to_safetensors;
+use crate::workspace::Workspace;
 
 /// Names of the two inputs that follow the feature columns: the position (−1, 0, 1)
 /// and the unrealised return of the open position as a share of its entry value.

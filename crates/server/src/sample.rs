@@ -17,10 +17,10 @@ const OUTAGE: std::ops::Range<usize> = 5_000..5_006;
 const MOVES_PER_CANDLE: usize = 8;
 const MEAN_REGIME_HOURS: f64 = 240.0;
 /// Drift per hour of the rising, falling and sideways regimes.
-const DRIFTS: [f64; 3] = [0.000_9, -0.000_9, 0.0];
+const DRIFTS: [f64; 3] = [0.000_75, -0.000_75, 0.0];
 const HOURLY_VOLATILITY: f64 = 0.006;
 /// Share of the last hour's surprise that carries over into the next hour.
-const MOMENTUM: f64 = 0.06;
+const MOMENTUM: f64 = 0.05;
 const FIRST_PRICE: f64 = 20_000.0;
 
 /// SplitMix64: small, exact on every platform, and good enough for a sample.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use assay_lake::BlockingLake;
+use assay_lake::{BlockingLake, Lake, S3Config, Secret};
 use assay_store::Home;
 use assay_types::time::{format_utc, parse_utc};
 
@@ -24,14 +24,43 @@ pub struct Workspace<'a> {
 }
 
 impl<'a> Workspace<'a> {
-    /// Opens the home folder at `home` with the lake inside it.
+    /// Opens the home folder at `home` with the lake inside it, or with the lake at
+    /// `lake` (a folder, or `s3://BUCKET/PREFIX`).
     ///
     /// # Errors
-    /// When the folder cannot be made.
-    pub fn open(home: &Path, progress: &'a dyn Progress, threads: usize, dry_run: bool) -> Result<Self, JobError> {
+    /// When a folder cannot be made or the store's settings are not accepted.
+    pub fn open(
+        home: &Path,
+        lake: Option<&str>,
+        progress: &'a dyn Progress,
+        threads: usize,
+        dry_run: bool,
+    ) -> Result<Self, JobError> {
         let home = Home::open(home)?;
-        let lake = BlockingLake::open_local(home.lake())?;
+        let lake = match lake {
+            None => BlockingLake::open_local(home.lake())?,
+            Some(address) => match address.strip_prefix("s3://") {
+                Some(bucket) => BlockingLake::new(Lake::open_s3(&s3(bucket))?)?,
+                None => BlockingLake::open_local(address)?,
+            },
+        };
         Ok(Self { home, lake, progress, threads, dry_run })
+    }
+}
+
+/// `BUCKET/PREFIX` with the standard environment variables: `AWS_REGION`,
+/// `AWS_ENDPOINT_URL` for a store that is not Amazon's, and `AWS_ACCESS_KEY_ID` with
+/// `AWS_SECRET_ACCESS_KEY` (without them, the machine's role).
+fn s3(address: &str) -> S3Config {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));
+    let keys = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
+    S3Config {
+        bucket: bucket.to_owned(),
+        prefix: prefix.trim_end_matches('/').to_owned(),
+        region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or("us-east-1".to_owned()),
+        endpoint: variable("AWS_ENDPOINT_URL"),
+        credentials: keys.map(|(id, secret)| (Secret(id), Secret(secret))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use assay_sim::{Reward, Rules};
-use assay_types::Candles;
+use assay_types::{Candles, Hash, Hasher, canonical_json};
 
 use crate::error::TrainError;
 
@@ -42,6 +42,27 @@ impl TrainingSet<'_> {
     #[must_use]
     pub fn row(&self, index: usize) -> &[f32] {
         &self.features[index * self.columns..][..self.columns]
+    }
+
+    /// SHA-256 over what training reads: ranges, rules, reward, and the times, closes and
+    /// features of the training range. A checkpoint is resumed on nothing else.
+    #[must_use]
+    pub fn fingerprint(&self) -> Hash {
+        let mut hasher = Hasher::with_prefix("assay/training-set/1\n");
+        let rules = serde_json::json!({
+            "rules": self.rules, "reward": self.reward, "columns": self.columns,
+            "train": [self.train.start, self.train.end], "validation": [self.validation.start, self.validation.end],
+        });
+        hasher.update(&canonical_json(&rules));
+        let mut row = Vec::with_capacity(24 + 4 * self.columns);
+        for index in self.train.clone() {
+            row.clear();
+            row.extend_from_slice(&self.candles.open_time_ms[index].to_le_bytes());
+            row.extend_from_slice(&self.candles.close[index].0.to_le_bytes());
+            self.row(index).iter().for_each(|value| row.extend_from_slice(&value.to_le_bytes()));
+            hasher.update(&row);
+        }
+        hasher.finish()
     }
 
     /// Checks that sizes and ranges fit and that every number that will be read is finite.

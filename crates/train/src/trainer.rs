@@ -15,7 +15,7 @@ use crate::stats::UpdateStats;
 #[derive(Debug)]
 pub struct Trainer<'a> {
     learner: Learner<'a>,
-    /// Of the config with this run's seed: what a checkpoint belongs to.
+    /// Of the config, this run's seed and the training set: what a checkpoint belongs to.
     identity: Hash,
     total_timesteps: u64,
     timesteps: u64,
@@ -52,7 +52,11 @@ impl<'a> Trainer<'a> {
         } else {
             Learner::OffPolicy(Box::new(OffPolicy::new(set, config, seed, threads, isa)?))
         };
-        let identity = Hash::of_json(&TrainConfig { seed, ..config.clone() }.to_value());
+        let identity = serde_json::json!({
+            "config": TrainConfig { seed, ..config.clone() }.to_value(),
+            "set": set.fingerprint(),
+        });
+        let identity = Hash::of_json(&identity);
         let total_timesteps = config.total_timesteps.timesteps(set.train.len());
         Ok(Self { learner, identity, total_timesteps, timesteps: 0, updates: 0 })
     }
@@ -62,7 +66,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] when the bytes are damaged or belong to another
-    /// config or seed; otherwise as [`Self::new`].
+    /// config, seed or training set; otherwise as [`Self::new`].
     pub fn resume(
         bytes: &[u8],
         set: &TrainingSet<'a>,
@@ -74,7 +78,7 @@ impl<'a> Trainer<'a> {
         let mut trainer = Self::new(set, config, seed, threads, isa)?;
         let mut reader = Reader::new(bytes)?;
         if reader.bytes()? != trainer.identity.0 {
-            let reason = "it belongs to a run with another config or seed: resume it with its own".into();
+            let reason = "it belongs to a run with another config, seed or training set: resume it with its own".into();
             return Err(TrainError::Checkpoint(reason));
         }
         trainer.timesteps = reader.u64()?;

@@ -1,6 +1,7 @@
 //! SAC, TD3 and DDPG as a whole: the same weights whatever the processor, the threads
 //! and the interruptions, and a planted signal that they find.
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+#![allow(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 #[path = "../benches/common/mod.rs"]
 mod common;
@@ -25,12 +26,25 @@ fn bits(network: &Mlp) -> Vec<u32> {
     network.values().iter().map(|value| value.to_bits()).collect()
 }
 
-fn trained(planted: &Planted, config: &TrainConfig, updates: usize, threads: usize, isa: Isa) -> Vec<u32> {
-    let mut trainer = Trainer::new(&planted.set(), config, 7, threads, isa).unwrap();
+fn advance(trainer: &mut Trainer, updates: usize) {
     for _ in 0..updates {
         trainer.update().unwrap();
     }
+}
+
+fn trained(planted: &Planted, config: &TrainConfig, updates: usize, threads: usize, isa: Isa) -> Vec<u32> {
+    let mut trainer = Trainer::new(&planted.set(), config, 7, threads, isa).unwrap();
+    advance(&mut trainer, updates);
     bits(&trainer.network())
+}
+
+/// Both definitions of the task, this one and the peer's in Python, print this number.
+#[test]
+fn the_peer_learnt_on_the_same_task() {
+    let planted = Planted::new();
+    let peer: Value = serde_json::from_str(include_str!("../../../benches/peers/sb3_learning.json")).unwrap();
+    assert_eq!(peer["task"], planted.checksum());
+    assert!((peer["oracle"].as_f64().unwrap() - planted.oracle()).abs() < 1e-5);
 }
 
 #[test]
@@ -80,16 +94,12 @@ fn a_resumed_run_ends_with_the_weights_of_an_undisturbed_one() {
             for stop in [7, 61, 133] {
                 let set = planted.set();
                 let mut trainer = Trainer::new(&set, &config, 7, 1, Isa::detect()).unwrap();
-                for _ in 0..stop {
-                    trainer.update().unwrap();
-                }
+                advance(&mut trainer, stop);
                 let bytes = trainer.checkpoint();
                 drop(trainer);
                 let mut trainer = Trainer::resume(&bytes, &set, &config, 7, 1, Isa::detect()).unwrap();
                 assert_eq!(trainer.checkpoint(), bytes, "{algorithm} at {stop}");
-                for _ in stop..170 {
-                    trainer.update().unwrap();
-                }
+                advance(&mut trainer, 170 - stop);
                 assert_eq!(bits(&trainer.network()), expected, "{algorithm} resumed at {stop}");
             }
         }
@@ -118,9 +128,7 @@ fn a_planted_signal_is_found() {
             "learning_rate": 1e-3, "episode_steps": 1_000,
         });
         let mut trainer = Trainer::new(&planted.set(), &config(algorithm, &more), 1, 1, Isa::detect()).unwrap();
-        for _ in 0..steps {
-            trainer.update().unwrap();
-        }
+        advance(&mut trainer, steps);
         let (found, oracle) = (common::test_return(&planted, &trainer), planted.oracle());
         assert!(found > oracle / 2.0, "{algorithm} earns {found}, the oracle {oracle}");
     }

@@ -98,6 +98,9 @@ fn a_foreign_or_damaged_checkpoint_is_refused() {
     ] {
         assert!(matches!(refused, Err(TrainError::Checkpoint(_))), "{refused:?}");
     }
+    let other = Planted::new(300, 2);
+    let refused = Trainer::resume(&checkpoint, &other.set(), &configs[0], 5, 1, Isa::detect());
+    assert!(matches!(refused, Err(TrainError::Checkpoint(text)) if text.contains("training set")));
 }
 
 #[test]

@@ -52,7 +52,8 @@ pub enum Command {
 pub fn run(command: Command, global: &Global, console: &Console) -> anyhow::Result<bool> {
     let progress = progress(global.json, global.quiet);
     let threads = global.threads.map_or_else(available_threads, usize::from);
-    let workspace = Workspace::open(&home(global)?, progress.as_ref(), threads, global.dry_run)?;
+    let workspace =
+        Workspace::open(&home(global)?, global.lake.as_deref(), progress.as_ref(), threads, global.dry_run)?;
     let held = match command {
         Command::Demo(command) => command.run(&workspace, console).map(|()| true),
         Command::Data(command) => command.run(&workspace, console),

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use assay_server::jobs::search::{Search, Searched};
 use assay_server::jobs::train::{Train as Job, Trained};
 use assay_server::report::{or_dash, percent};
 use assay_server::{Workspace, read_config};
 use clap::Args;
 use serde_json::Value;
 
-use crate::output::Console;
+use crate::output::{Console, table};
 
 /// The algorithm when the config names none.
 const DEFAULT_ALGORITHM: &str = "ppo";
@@ -48,6 +49,9 @@ impl Train {
         if let Some(seed) = self.seed {
             config["seed"] = seed.into();
         }
+        if let Some(trials) = self.search {
+            return print_search(&Search { config, trials }.run(workspace)?, console);
+        }
         let done = Job { config, resume: self.resume, again: self.again }.run(workspace)?;
         let next = if done.dry_run {
             "the same without --dry-run".to_owned()
@@ -56,6 +60,32 @@ impl Train {
         };
         console.answer(&done, &text(&done), &next)
     }
+}
+
+fn print_search(done: &Searched, console: &Console) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = done
+        .trials
+        .iter()
+        .map(|trial| {
+            let keys: Vec<String> = trial.keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let mark = if Some(trial.number) == done.best { "best" } else { "" };
+            vec![
+                trial.number.to_string(),
+                or_dash(trial.validation_return, percent),
+                trial.outcome.clone(),
+                mark.to_owned(),
+                keys.join(" "),
+            ]
+        })
+        .collect();
+    let mut parts =
+        vec![table(&["trial", "validation", "outcome", "", "keys"], &rows), format!("recorded in {}", done.path)];
+    let mut next = "the same without --dry-run".to_owned();
+    if let Some(run) = &done.run {
+        parts.push(format!("the best config as a run:\n{}", text(run)));
+        next = format!("assay backtest {} --out report", &run.run_id[..12]);
+    }
+    console.answer(done, &parts.join("\n\n"), &next)
 }
 
 fn text(done: &Trained) -> String {

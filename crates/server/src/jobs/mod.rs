@@ -13,6 +13,7 @@ mod policy_decider;
 pub mod prepare;
 pub mod resample;
 pub mod runs;
+pub mod search;
 pub mod show;
 pub mod signals;
 pub mod train;

@@ -39,7 +39,7 @@ pub struct Chart<'a> {
 }
 
 impl Chart<'_> {
-    /// The chart as an `<svg>` element, or a sentence when there is nothing to draw.
+    /// The chart as an `<svg>` element in a box that scrolls on narrow screens, or a sentence when there is nothing to draw.
     #[must_use]
     pub fn svg(&self) -> String {
         let finite = || self.series.iter().flat_map(|s| s.values.iter().copied()).filter(|v| v.is_finite());
@@ -57,7 +57,7 @@ impl Chart<'_> {
         let mut svg = String::new();
         let _ = write!(
             svg,
-            "<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
+            "<div class=\"scroll\"><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
             self.height,
             super::html::escape(self.title)
         );
@@ -74,9 +74,11 @@ impl Chart<'_> {
             );
         }
         for (ms, label) in time_ticks(first, last) {
+            // A label at the right edge would be cut in half.
+            let anchor = if x(ms) > WIDTH - 3.0 * RIGHT { "end" } else { "middle" };
             let _ = write!(
                 svg,
-                "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>",
+                "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>",
                 x(ms),
                 self.height - 6.0
             );
@@ -103,7 +105,7 @@ impl Chart<'_> {
                 super::html::escape(series.name)
             );
         }
-        svg.push_str("</svg>");
+        svg.push_str("</svg></div>");
         svg
     }
 }

@@ -137,7 +137,7 @@ svg{width:100%;height:auto;display:block}.grid{stroke:var(--rule);stroke-width:1
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--rule);white-space:nowrap}\
 th{color:var(--dim);font-weight:500}th:first-child,td:first-child{text-align:left}tbody tr:last-child td{border-bottom:0}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:13px}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:12.5px}\
-@media(max-width:520px){dl{grid-template-columns:1fr}dt{margin-top:6px}main{padding:20px 12px 40px}section{padding:14px 12px}}\
+@media(max-width:520px){svg{min-width:620px}dl{grid-template-columns:1fr}dt{margin-top:6px}main{padding:20px 12px 40px}section{padding:14px 12px}}\
 @media print{body{background:#fff}section{break-inside:avoid;border-color:#ccc}}";
 
 #[cfg(test)]

@@ -188,3 +188,119 @@ impl Critics {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TrainConfig;
+
+    const ROWS: usize = 12;
+
+    fn critics(threads: usize) -> Critics {
+        let keys = serde_json::json!({
+            "dataset": "any/A-B/1h", "algorithm": "sac", "net_arch": [16, 12], "activation": "tanh", "batch_size": ROWS,
+        });
+        let settings = Settings::new(&TrainConfig::from_value(&keys).unwrap(), threads).unwrap();
+        let mut critics = Critics::new(2, 3, &settings, &mut Rng::new(4)).unwrap();
+        critics.parallel = threads > 1;
+        critics
+    }
+
+    fn pairs() -> Vec<f32> {
+        let mut rng = Rng::new(5);
+        (0..ROWS * 4).map(|_| (2.0 * rng.uniform() - 1.0) as f32).collect()
+    }
+
+    fn values(critics: &mut Critics, pairs: &[f32]) -> [Vec<f32>; 2] {
+        for member in &mut critics.members {
+            member.network.forward(Isa::detect(), pairs, ROWS, &mut member.space);
+            member.take_values();
+        }
+        [critics.members[0].numbers.clone(), critics.members[1].numbers.clone()]
+    }
+
+    #[test]
+    fn the_least_value_and_its_slope_by_the_action_are_right() {
+        let (mut critics, pairs) = (critics(1), pairs());
+        let (mut least, mut slope) = (Vec::new(), Vec::new());
+        critics.least_with_slope(Isa::detect(), &pairs, 2, &mut least, &mut slope);
+        let [first, second] = values(&mut critics, &pairs);
+        let h = 1e-2;
+        let shifted = |by: f32| -> Vec<f32> {
+            pairs.iter().enumerate().map(|(at, value)| if at % 4 == 3 { value + by } else { *value }).collect()
+        };
+        let up = values(&mut critics, &shifted(h));
+        let down = values(&mut critics, &shifted(-h));
+        let mut chosen = [0, 0];
+        for row in 0..ROWS {
+            assert_eq!(least[row], first[row].min(second[row]));
+            let critic = usize::from(second[row] < first[row]);
+            chosen[critic] += 1;
+            let expected = (up[critic][row] - down[critic][row]) / (2.0 * h);
+            assert!((slope[row] - expected).abs() < 1e-3, "row {row}: {} {expected}", slope[row]);
+        }
+        assert!(chosen.iter().all(|count| *count > 0), "both critics are the least somewhere");
+        critics.least_with_slope(Isa::detect(), &pairs, 1, &mut least, &mut slope);
+        assert_eq!(least, first);
+    }
+
+    #[test]
+    fn regression_approaches_the_targets_and_its_loss_is_the_mean_square() {
+        let (mut critics, pairs) = (critics(1), pairs());
+        let targets: Vec<f32> = pairs.chunks_exact(4).map(|pair| 0.5 * pair[0] - pair[3]).collect();
+        let squares = |values: &[Vec<f32>; 2]| -> f32 {
+            values.iter().flat_map(|own| own.iter().zip(&targets).map(|(value, target)| (value - target).powi(2))).sum()
+        };
+        let before = squares(&values(&mut critics, &pairs)) / ROWS as f32;
+        let loss = critics.regress(Isa::detect(), &pairs, &targets, 0.5, 1e-2);
+        assert!((loss - 0.5 * before).abs() < 1e-5 * before);
+        for _ in 0..500 {
+            critics.regress(Isa::detect(), &pairs, &targets, 0.5, 1e-2);
+        }
+        let after = squares(&values(&mut critics, &pairs)) / ROWS as f32;
+        assert!(after < 0.01 * before, "{before} {after}");
+    }
+
+    #[test]
+    fn targets_follow_slowly() {
+        let (mut critics, pairs) = (critics(1), pairs());
+        let mut start = Vec::new();
+        critics.least_target(Isa::detect(), &pairs, &mut start);
+        let [first, second] = values(&mut critics, &pairs);
+        assert!(start.iter().zip(first.iter().zip(&second)).all(|(least, (a, b))| *least == a.min(*b)));
+        for _ in 0..50 {
+            critics.regress(Isa::detect(), &pairs, &[3.0; ROWS], 1.0, 1e-2);
+        }
+        let mut before = Vec::new();
+        critics.least_target(Isa::detect(), &pairs, &mut before);
+        assert_eq!(before, start, "targets do not move by themselves");
+        critics.follow(Isa::detect(), 0.005);
+        let mut after = Vec::new();
+        critics.least_target(Isa::detect(), &pairs, &mut after);
+        let moved: f32 = after.iter().zip(&start).map(|(a, b)| a - b).sum::<f32>() / ROWS as f32;
+        assert!(moved > 0.0 && moved < 0.2, "{moved}");
+        critics.follow(Isa::detect(), 1.0);
+        critics.least_target(Isa::detect(), &pairs, &mut after);
+        let [first, second] = values(&mut critics, &pairs);
+        let distance = after.iter().zip(first.iter().zip(&second)).map(|(least, (a, b))| (least - a.min(*b)).abs());
+        assert!(distance.fold(0.0, f32::max) < 1e-5);
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let pairs = pairs();
+        let run = |threads: usize| {
+            let mut critics = critics(threads);
+            let (mut least, mut slope) = (Vec::new(), Vec::new());
+            for _ in 0..5 {
+                critics.regress(Isa::detect(), &pairs, &[0.5; ROWS], 0.5, 1e-3);
+                critics.least_with_slope(Isa::detect(), &pairs, 2, &mut least, &mut slope);
+                critics.follow(Isa::detect(), 0.1);
+            }
+            let mut target = Vec::new();
+            critics.least_target(Isa::detect(), &pairs, &mut target);
+            (least, slope, target)
+        };
+        assert_eq!(run(1), run(2));
+    }
+}

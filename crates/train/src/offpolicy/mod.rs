@@ -292,3 +292,104 @@ fn disturbed(action: f32, deviation: f32, rng: &mut Rng) -> f32 {
 fn account(observation: &[f32]) -> [f32; 2] {
     *observation.last_chunk().expect("an observation ends with the account's inputs")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_sim::{Reward, Rules};
+    use assay_types::{Candle, Candles, Market, Price, Qty, Timeframe};
+
+    /// Prices that stand still except for one jump to the tenfold, which ruins a short.
+    fn candles() -> Candles {
+        let mut candles = Candles::new(Market::new("synthetic", "A-B").unwrap(), Timeframe::H1);
+        for bar in 0..40_i64 {
+            let price: Price = if bar < 20 { "10" } else { "100" }.parse().unwrap();
+            let volume: Qty = "1".parse().unwrap();
+            let open_time_ms = bar * Timeframe::H1.ms();
+            candles.push(Candle { open_time_ms, open: price, high: price, low: price, close: price, volume });
+        }
+        candles
+    }
+
+    fn learner<'a>(set: &TrainingSet<'a>, more: &serde_json::Value) -> OffPolicy<'a> {
+        let mut keys = serde_json::json!({
+            "dataset": "synthetic/A-B/1h", "algorithm": "ddpg", "net_arch": [8], "batch_size": 4,
+            "learning_starts": 1_000_000,
+        });
+        keys.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        OffPolicy::new(set, &TrainConfig::from_value(&keys).unwrap(), 1, 1, Isa::detect()).unwrap()
+    }
+
+    #[test]
+    fn only_ruin_ends_the_future_and_each_transition_leads_to_the_next_bar() {
+        let (candles, features) = (candles(), vec![0.5; 80]);
+        let set = TrainingSet {
+            candles: &candles,
+            features: &features,
+            columns: 2,
+            train: 0..40,
+            validation: 0..0,
+            rules: Rules::new("0.01".parse().unwrap()),
+            reward: Reward::ReturnMinusCost,
+        };
+        let mut learner = learner(&set, &serde_json::json!({"episode_steps": 8}));
+        let mut actions = [0; 3];
+        for _ in 0..2_000 {
+            learner.update().unwrap();
+        }
+        let (mut ruined, mut cut) = (0, 0);
+        for slot in 0..learner.replay.len() {
+            let transition = learner.replay.get(slot);
+            let target = scalar_target(transition.action);
+            actions[(target.sign() + 1) as usize] += 1;
+            let ruin = transition.bar == 19 && target.sign() < 0;
+            assert_eq!(transition.terminated, ruin, "slot {slot}");
+            assert_eq!(transition.reward <= -100.0, ruin, "the whole equity is lost");
+            if !ruin {
+                assert_eq!(transition.next_account[0], f32::from(target.sign()), "what is held at the next close");
+            }
+            if slot > 0 {
+                let before = learner.replay.get(slot - 1);
+                let goes_on = transition.bar == before.bar + 1 && transition.account == before.next_account;
+                let starts = transition.account == [0.0, 0.0];
+                assert!(goes_on || starts, "slot {slot}");
+                cut += usize::from(!before.terminated && !goes_on);
+            }
+            ruined += usize::from(ruin);
+        }
+        assert!(ruined > 10 && cut > 100, "{ruined} ruined, {cut} cut off");
+        // Random actions are uniform: a third for each target.
+        assert!(actions.iter().all(|count| (550..790).contains(count)), "{actions:?}");
+    }
+
+    #[test]
+    fn learning_starts_after_its_steps_and_takes_the_gradient_steps_asked_for() {
+        let (candles, features) = (candles(), vec![0.5; 80]);
+        let set = TrainingSet {
+            candles: &candles,
+            features: &features,
+            columns: 2,
+            train: 0..40,
+            validation: 0..0,
+            rules: Rules::new("0.01".parse().unwrap()),
+            reward: Reward::ReturnMinusCost,
+        };
+        for (more, expected) in [
+            (serde_json::json!({}), 6),
+            (serde_json::json!({"gradient_steps": 3}), 18),
+            (serde_json::json!({"train_freq": 2}), 3),
+            (serde_json::json!({"train_freq": 2, "gradient_steps": -1, "n_envs": 2}), 8),
+        ] {
+            let mut more = more;
+            more["learning_starts"] = 10.into();
+            let mut learner = learner(&set, &more);
+            while learner.timesteps < 16 {
+                let (steps, stats) = learner.update().unwrap();
+                assert_eq!(stats.value_loss.is_some(), learner.timesteps > 10, "{more}");
+                assert_eq!(steps * (learner.timesteps / steps), learner.timesteps);
+            }
+            let Agent::Td3(agent) = &learner.agent else { panic!("ddpg") };
+            assert_eq!(agent.updates, expected, "{more}");
+        }
+    }
+}

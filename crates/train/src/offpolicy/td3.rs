@@ -50,7 +50,8 @@ pub struct Td3 {
     actor_target: Mlp,
     target_space: Workspace,
     critics: Critics,
-    updates: u64,
+    /// Gradient steps taken.
+    pub updates: u64,
     actor_loss: f32,
     noise: Vec<f32>,
     actions: Vec<f32>,

@@ -10,8 +10,9 @@ use super::rollout::RollOut;
 use crate::rng::Rng;
 use crate::stats::UpdateStats;
 
-/// Gradient steps below which a second thread costs more than it gives.
-const LEAST_FOR_TWO_THREADS: usize = 16;
+/// Rows to learn from, passes included, below which starting a second thread costs
+/// more than it gives.
+const LEAST_FOR_TWO_THREADS: usize = 1_024;
 
 /// Takes every gradient step that `settings` asks for.
 #[expect(clippy::too_many_arguments, reason = "the parts of one learner")]
@@ -37,7 +38,7 @@ pub fn learn(
     let batches: Vec<&[u32]> = orders.iter().flat_map(|order| order.chunks_exact(settings.batch_size)).collect();
     let mut policy = PolicySide::new(settings, roll_out, actor, isa);
     let mut value = ValueSide { settings, roll_out, learner: critic, isa, sum: 0.0 };
-    if threads >= 2 && batches.len() >= LEAST_FOR_TWO_THREADS {
+    if threads >= 2 && rows * settings.n_epochs >= LEAST_FOR_TWO_THREADS {
         let exchange = Exchange::default();
         std::thread::scope(|scope| {
             scope.spawn(|| {
