@@ -9,3 +9,5 @@ mod layout;
 mod support;
 
 mod demo;
+mod resume;
+mod series;

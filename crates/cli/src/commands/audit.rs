@@ -29,6 +29,7 @@ impl Audit {
         let as_claimed =
             self.expect.as_ref().is_none_or(|hash| hash.eq_ignore_ascii_case(&audit.equity_hash.to_string()));
         let mut lines = vec![
+            format!("dataset       {}", self.dataset),
             format!("equity_hash   {}", audit.equity_hash),
             format!("final_equity  {}", audit.final_equity),
             format!("period        {} … {}", audit.period[0], audit.period[1]),

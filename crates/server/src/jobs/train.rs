@@ -49,6 +49,8 @@ pub struct Train {
 pub struct Trained {
     /// The run.
     pub run_id: String,
+    /// What it is trained on.
+    pub dataset: String,
     /// Hash of the full config.
     pub config_hash: Hash,
     /// Hash of the candles used.
@@ -139,6 +141,7 @@ fn outcome(
 ) -> Trained {
     Trained {
         run_id: prepared.run_id.clone(),
+        dataset: prepared.config.dataset.to_string(),
         config_hash: prepared.config_hash,
         data_hash: prepared.data_hash,
         feature_hash: prepared.features.hash,
