@@ -57,22 +57,38 @@ fn ignore_closed_pipe(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A table in plain text: columns padded, the first one left-aligned.
+/// A table in plain text: columns padded, numbers right-aligned, words left-aligned.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+    let column = |column: usize| rows.iter().map(move |row| row[column].as_str());
+    let widths: Vec<usize> = (0..head.len())
+        .map(|index| column(index).chain([head[index]]).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let is_number =
+        |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || "−-—".contains(c)) && !cell.contains('T');
+    let numeric: Vec<bool> = (0..head.len())
+        .map(|index| index > 0 && column(index).all(|cell| cell.is_empty() || is_number(cell)))
+        .collect();
+    let line = |cells: &[&str]| {
+        let padded = cells.iter().zip(&widths).zip(&numeric).map(|((cell, &width), &numeric)| {
+            if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
     let rule = widths.iter().map(|&width| "─".repeat(width)).collect::<Vec<_>>().join("──");
-    let mut lines = vec![line(&head), rule];
-    lines.extend(rows.iter().map(|row| line(row)));
+    let mut lines = vec![line(head), rule];
+    lines.extend(rows.iter().map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>())));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_line_up_on_the_right_and_words_on_the_left() {
+        let rows = [["a", "1", "x"], ["bb", "−20", "long word"]].map(|row| row.map(str::to_owned).to_vec());
+        let text = table(&["name", "count", "why"], &rows);
+        assert_eq!(text.lines().nth(2), Some("a         1  x"));
+        assert_eq!(text.lines().nth(3), Some("bb      −20  long word"));
+    }
 }

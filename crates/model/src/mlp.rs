@@ -52,6 +52,8 @@ pub enum Want {
     MoreWeights,
     /// The gradient of the inputs only.
     Inputs,
+    /// The gradient of the last input only, which costs less than that of all.
+    LastInput,
     /// Gradients of the weights, in place of what was there, and of the inputs.
     Both,
 }
@@ -280,15 +282,13 @@ impl Mlp {
             let out = &mut from[0][..rows * layer.columns];
             let weight = &self.values[layer.weight..layer.bias()];
             let bias = &self.values[layer.bias()..layer.end()];
-            match before.last() {
-                // Only the last layer has room for it; hidden layers are rarely narrow.
-                Some(inputs) if index + 1 == self.layers.len() && layer.outputs <= narrow::NARROW && rows >= LANES => {
-                    narrow::forward(isa, *layer, rows, inputs, weight, bias, &mut space.turned, out);
-                    continue;
+            match before.last().filter(|_| layer.outputs <= narrow::NARROW) {
+                Some(blocks) => {
+                    let inputs = &blocks[..rows * Block::count(layer.inputs)];
+                    narrow::forward(isa, *layer, inputs, weight, bias, &mut space.single, out);
                 }
-                _ => {}
+                None => isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out),
             }
-            isa.product(rows, layer.inputs, left, weight, layer.columns, Start::Bias(bias), out);
             if index + 1 < self.layers.len() {
                 isa.map(function(self.activation), out);
             }
@@ -314,7 +314,7 @@ impl Mlp {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let (deltas, from) = space.deltas.split_at_mut(index + 1);
             let delta = &from[0][..rows * layer.columns];
-            if want != Want::Inputs {
+            if !matches!(want, Want::Inputs | Want::LastInput) {
                 let left = match index.checked_sub(1) {
                     None => Left { values: inputs, row: 1, step: self.inputs() },
                     Some(below) => Left {
@@ -337,14 +337,27 @@ impl Mlp {
                         &mut space.transposed,
                         weight,
                     ),
-                    None => isa.product(layer.inputs, rows, left, delta, layer.columns, start, weight),
+                    None => {
+                        // In parts, so that the rows of both sides stay in the nearest cache.
+                        for first in (0..rows).step_by(WEIGHT_ROWS) {
+                            let count = WEIGHT_ROWS.min(rows - first);
+                            let start = if first > 0 { Start::Kept } else { start };
+                            let left = Left { values: &left.values[first * left.step..], ..left };
+                            let delta = &delta[first * layer.columns..];
+                            isa.product(layer.inputs, count, left, delta, layer.columns, start, weight);
+                        }
+                    }
                 }
                 if want != Want::MoreWeights {
                     bias.fill(Block::ZERO);
                 }
                 isa.add_rows(delta, layer.columns, bias);
             }
-            if index > 0 || matches!(want, Want::Inputs | Want::Both) {
+            if index == 0 && want == Want::LastInput {
+                let weight = &self.values[layer.weight..layer.bias()];
+                let last = &weight[(layer.inputs - 1) * layer.columns..];
+                isa.dots(delta, layer.columns, last, 0.0, Block::flat_mut(&mut deltas[0]), 1);
+            } else if index > 0 || matches!(want, Want::Inputs | Want::Both) {
                 let columns = Block::count(layer.inputs);
                 isa.transpose(
                     layer.inputs,
@@ -362,6 +375,9 @@ impl Mlp {
         }
     }
 }
+
+/// Rows whose products are added to the gradient of weights at a time.
+const WEIGHT_ROWS: usize = 64;
 
 const fn function(activation: Activation) -> Function {
     match activation {
@@ -504,6 +520,31 @@ mod tests {
         for isa in Isa::available() {
             assert_eq!(run(isa, &[0, count]), expected, "{}", isa.name());
             assert_eq!(run(isa, &[0, 16, 17, count]), expected, "{} in parts", isa.name());
+        }
+    }
+
+    #[test]
+    fn the_last_inputs_gradient_of_kept_rows_is_that_of_all() {
+        let network = sample(&[7, 20, 33, 1], Activation::Relu);
+        let inputs = rows(40, 7);
+        for isa in Isa::available() {
+            let mut gradients = Gradients::new(&network);
+            let (mut all, mut some) = (Workspace::new(&network, 40), Workspace::new(&network, 40));
+            let kept: Vec<usize> = (0..40).filter(|row| row % 3 != 1).collect();
+            for (space, count) in [(&mut all, 40), (&mut some, kept.len())] {
+                network.forward(isa, &inputs, 40, space);
+                if count < 40 {
+                    space.keep_rows(&kept);
+                }
+                let stride = space.stride();
+                (0..count).for_each(|row| space.output_gradient_mut()[row * stride] = 1.5);
+            }
+            network.backward(isa, &inputs, 40, &mut all, &mut gradients, Want::Inputs);
+            network.backward(isa, &inputs, kept.len(), &mut some, &mut gradients, Want::LastInput);
+            for (row, found) in kept.iter().zip(some.last_input_gradient()) {
+                let expected = all.input_gradient()[row * all.input_stride() + 6];
+                assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0), "{found} {expected}");
+            }
         }
     }
 

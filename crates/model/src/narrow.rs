@@ -7,33 +7,27 @@ use crate::mlp::Layer;
 /// A layer of at most so many outputs would leave most of a block's lanes idle.
 pub const NARROW: usize = 4;
 
-/// The sums of a narrow layer for at least [`LANES`] rows, with the lanes along the
-/// rows: the same sums in the same order, in a fraction of the time.
-#[expect(clippy::too_many_arguments, reason = "one step of the forward pass")]
+/// The sums of a narrow layer, each a dot product along its inputs. `single` has room
+/// for the weights of one output.
 pub fn forward(
     isa: Isa,
     layer: Layer,
-    rows: usize,
     inputs: &[Block],
     weight: &[Block],
     bias: &[Block],
-    turned: &mut [Block],
+    single: &mut [Block],
     out: &mut [Block],
 ) {
-    let (columns, row_blocks) = (Block::count(layer.inputs), Block::count(rows));
-    let (turned, rest) = turned.split_at_mut(columns * LANES * row_blocks);
-    let sums = &mut rest[..layer.outputs * row_blocks];
-    isa.transpose(rows, columns, &inputs[..rows * columns], turned);
-    for (sums, bias) in sums.chunks_exact_mut(row_blocks).zip(Block::flat(bias)) {
-        sums.fill(Block([*bias; LANES]));
-    }
-    let left = Left { values: Block::flat(weight), row: 1, step: LANES };
-    let terms = &turned[..layer.inputs * row_blocks];
-    isa.product(layer.outputs, layer.inputs, left, terms, row_blocks, Start::Kept, sums);
-    for (output, sums) in sums.chunks_exact(row_blocks).enumerate() {
-        for (row, sum) in out.iter_mut().zip(Block::flat(sums)) {
-            row.0[output] = *sum;
+    let stride = layer.columns * LANES;
+    let single = &mut single[..Block::count(layer.inputs)];
+    let out = Block::flat_mut(out);
+    for output in 0..layer.outputs {
+        let numbers = Block::flat_mut(single);
+        numbers[layer.inputs..].fill(0.0);
+        for (number, row) in numbers.iter_mut().zip(Block::flat(weight).chunks_exact(stride)) {
+            *number = row[output];
         }
+        isa.dots(inputs, single.len(), single, bias[0].0[output], &mut out[output..], stride);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::kernels::{Block, Isa, LANES};
 use crate::mlp::Mlp;
-use crate::narrow::NARROW;
 
 /// One number per weight of a network, such as the gradient of a loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +35,8 @@ pub struct Workspace {
     /// Gradients of the outputs of each layer; the first entry is that of the inputs.
     pub(crate) deltas: Vec<Vec<Block>>,
     pub(crate) transposed: Vec<Block>,
-    /// The last layer's inputs and outputs with the lanes along the rows.
-    pub(crate) turned: Vec<Block>,
+    /// The weights of one output of a narrow layer, or of one input.
+    pub(crate) single: Vec<Block>,
     stride: usize,
     input_stride: usize,
 }
@@ -47,13 +46,11 @@ impl Workspace {
     #[must_use]
     pub fn forward_only(network: &Mlp, rows: usize) -> Self {
         let outputs = network.layers().iter().map(|layer| vec![Block::ZERO; rows * layer.columns]).collect();
-        let last = network.layers()[network.depth() - 1];
-        let stride = last.columns * LANES;
+        let stride = network.layers()[network.depth() - 1].columns * LANES;
         let input_stride = Block::count(network.inputs()) * LANES;
-        let is_turned = rows >= LANES && last.outputs <= NARROW && network.depth() > 1;
-        let turned = (Block::count(last.inputs) * LANES + last.outputs) * Block::count(rows);
-        let turned = vec![Block::ZERO; if is_turned { turned } else { 0 }];
-        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), turned, stride, input_stride }
+        let widest = network.sizes().iter().map(|size| Block::count(*size)).max().unwrap_or(0);
+        let single = vec![Block::ZERO; widest];
+        Self { outputs, deltas: Vec::new(), transposed: Vec::new(), single, stride, input_stride }
     }
 
     /// Room for `rows` rows through `network`, forward and backward.
@@ -108,6 +105,33 @@ impl Workspace {
     #[must_use]
     pub fn input_gradient(&self) -> &[f32] {
         Block::flat(&self.deltas[0])
+    }
+
+    /// The gradient with respect to the last input of each row, after a backward pass
+    /// that asked for it.
+    ///
+    /// # Panics
+    /// When the workspace is forward only.
+    #[must_use]
+    pub fn last_input_gradient(&self) -> &[f32] {
+        Block::flat(&self.deltas[0])
+    }
+
+    /// Keeps only these rows of the last forward pass, which must ascend, in the place
+    /// of the first ones; a backward pass over as many rows then concerns them. It
+    /// cannot ask for gradients of the weights, as the inputs are not here.
+    ///
+    /// # Panics
+    /// When a row is out of range.
+    pub fn keep_rows(&mut self, kept: &[usize]) {
+        let rows = self.outputs[self.outputs.len() - 1].len() * LANES / self.stride;
+        for layer in &mut self.outputs {
+            let columns = layer.len() / rows;
+            for (to, from) in kept.iter().enumerate() {
+                debug_assert!(to <= *from, "rows ascend");
+                layer.copy_within(from * columns..(from + 1) * columns, to * columns);
+            }
+        }
     }
 
     /// Distance between the rows of [`Self::input_gradient`]: the number of inputs,

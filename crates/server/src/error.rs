@@ -67,6 +67,8 @@ impl JobError {
             Self::Engine(EngineError::OtherKey { .. } | EngineError::Header(_) | EngineError::DataHash { .. }) => {
                 ErrorKind::CheckFailed
             }
+            Self::Train(TrainError::Diverged { .. }) => ErrorKind::Failed,
+            Self::Train(TrainError::Checkpoint(_)) => ErrorKind::CheckFailed,
             Self::Lake(error) => lake_kind(error),
             _ => ErrorKind::BadInput,
         }

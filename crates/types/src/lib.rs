@@ -11,9 +11,10 @@ mod market;
 mod scaling;
 mod signal;
 pub mod time;
+mod timeframe;
 mod trade;
 
-pub use candle::{Candle, CandleError, Candles, Gap, MAX_PRICE, Timeframe, TimeframeError};
+pub use candle::{Candle, CandleError, Candles, Gap, MAX_PRICE};
 pub use ed25519_dalek::SigningKey;
 pub use fixed::{
     DecimalError, MONEY_SCALE, Money, PRICE_SCALE, Price, Qty, format_scaled, from_f64_scaled, parse_scaled,
@@ -25,4 +26,5 @@ pub use signal::{
     Action, FillRule, ReceivedSignal, Signal, SignalHeader, SignalMode, SignatureError, Target, public_key_text, sign,
     verify,
 };
+pub use timeframe::{Timeframe, TimeframeError};
 pub use trade::{TakerSide, Trade};

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::candle::Timeframe;
 use crate::fixed::{Price, Qty};
+use crate::timeframe::Timeframe;
 
 /// Why a market or dataset name is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -235,7 +235,12 @@ fn print_check(checked: &Checked, console: &Console) -> anyhow::Result<()> {
         .collect();
     lines.extend(checked.problems.iter().map(|p| format!("  {} {}: {}", p.severity, p.dataset, p.detail)));
     lines.extend(checked.repaired.iter().map(|text| format!("  repaired {text}")));
-    lines.push(if checked.is_sound() { "sound".to_owned() } else { "not sound".to_owned() });
+    let nothing = checked.datasets.is_empty() && checked.problems.is_empty();
+    lines.push(match (nothing, checked.is_sound()) {
+        (true, _) => "the lake has no candles: nothing to check".to_owned(),
+        (false, true) => "sound: every partition has the hash it was stored with, and its rows are in order".to_owned(),
+        (false, false) => "not sound".to_owned(),
+    });
     let next = if checked.is_sound() { "assay data list" } else { "assay data check --repair" };
     console.answer(checked, &lines.join("\n"), next)
 }

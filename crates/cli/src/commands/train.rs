@@ -74,7 +74,7 @@ fn print_search(done: &Searched, console: &Console) -> anyhow::Result<()> {
                 or_dash(trial.validation_return, percent),
                 trial.outcome.clone(),
                 mark.to_owned(),
-                keys.join(" "),
+                keys.join(" ").replace('"', ""),
             ]
         })
         .collect();

@@ -1,7 +1,7 @@
 //! Hyper-parameter search: many short-lived trainings judged on the validation split,
 //! then one real run of the best config.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use assay_model::Isa;
 use assay_store::{read, write_atomic};
@@ -94,12 +94,12 @@ impl Search {
     }
 }
 
-fn text(path: &std::path::Path) -> String {
+fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
 /// The search kept at `path`, without a trial that a kill left unfinished; else a new one.
-fn stored(workspace: &Workspace, path: &PathBuf, config: &TrainConfig) -> Result<Trials, JobError> {
+fn stored(workspace: &Workspace, path: &Path, config: &TrainConfig) -> Result<Trials, JobError> {
     if path.exists() {
         match serde_json::from_slice::<Trials>(&read(path)?) {
             Ok(trials) => return Ok(trials),

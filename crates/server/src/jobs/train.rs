@@ -190,7 +190,10 @@ fn train(
     };
     let (isa, threads, seed) = (Isa::detect(), workspace.threads, config.seed);
     let mut session = if resume {
-        Session::resume(&folder.read(CHECKPOINT)?, &set, config, seed, threads, isa)?
+        Session::resume(&folder.read(CHECKPOINT)?, &set, config, seed, threads, isa).map_err(|error| {
+            let path = folder.file(CHECKPOINT).display().to_string();
+            JobError::Check(format!("{path}: {error}; --again starts the run over"))
+        })?
     } else {
         Session::new(&set, config, seed, threads, isa)?
     };
