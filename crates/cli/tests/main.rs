@@ -8,6 +8,9 @@
 mod layout;
 mod support;
 
+mod backtest;
 mod demo;
+mod features;
 mod resume;
 mod series;
+mod signals;

@@ -36,7 +36,7 @@ impl Audit {
             format!("model_id      {}", audit.model_id),
             format!("public_key    {}", audit.public_key),
             format!("accepted      {} signals", audit.accepted),
-            format!("stale         {}", audit.stale),
+            format!("stale         {}{}", audit.stale, first(&audit.stale_seqs)),
             format!("missing       {}{}", audit.missing.len(), first(&audit.missing)),
             format!("forged        {}", audit.forged.len()),
         ];
