@@ -75,8 +75,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if done { 0 } else { EXIT_BAD_INPUT });
         }
     };
-    let console = Console::new(arguments.global.json);
-    match commands::run(arguments.command, &arguments.global, &console) {
+    let progress = progress::progress(arguments.global.json, arguments.global.quiet);
+    let console = Console::new(arguments.global.json, progress.as_ref());
+    match commands::run(arguments.command, &arguments.global, progress.as_ref(), &console) {
         Ok(check_held) => ExitCode::from(if check_held { 0 } else { EXIT_CHECK_FAILED }),
         Err(error) => {
             let code = exit_code(&error);

@@ -2,22 +2,26 @@
 
 use std::io::{self, Write as _};
 
+use assay_server::Progress;
 use serde::Serialize;
 
 /// Where answers go.
-pub struct Console {
+pub struct Console<'a> {
     json: bool,
+    progress: &'a dyn Progress,
 }
 
-impl Console {
-    /// Text for people, or JSON for programs.
-    pub const fn new(json: bool) -> Self {
-        Self { json }
+impl<'a> Console<'a> {
+    /// Text for people, or JSON for programs; `progress` is taken away before anything
+    /// is printed.
+    pub const fn new(json: bool, progress: &'a dyn Progress) -> Self {
+        Self { json, progress }
     }
 
     /// Prints an answer: `value` as JSON, or `text`, followed by the next useful
     /// command on standard error.
     pub fn answer<T: Serialize>(&self, value: &T, text: &str, next: &str) -> anyhow::Result<()> {
+        self.progress.done();
         let mut out = io::stdout().lock();
         let written = if self.json {
             serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from).and_then(|()| writeln!(out))
@@ -33,13 +37,21 @@ impl Console {
 
     /// Prints raw text, such as JSON lines, as the answer.
     pub fn raw(&self, text: &str) -> anyhow::Result<()> {
+        self.progress.done();
         let mut out = io::stdout().lock();
         Ok(ignore_closed_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?)
     }
 
     /// Prints an error with its exit code.
     pub fn error(&self, error: &anyhow::Error, code: u8) {
-        let text = format!("{error:#}");
+        self.progress.done();
+        let mut text = error.to_string();
+        // Most messages name their cause already.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
         let line = if self.json {
             serde_json::json!({ "error": text, "exit_code": code }).to_string()
         } else {

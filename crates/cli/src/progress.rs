@@ -29,6 +29,7 @@ impl Progress for Silent {
     fn stage(&self, _: &str) {}
     fn advance(&self, _: &Advance) {}
     fn note(&self, _: &str) {}
+    fn done(&self) {}
 }
 
 /// A bar on a terminal.
@@ -37,9 +38,9 @@ struct Bar(ProgressBar);
 impl Progress for Bar {
     fn stage(&self, name: &str) {
         let style = ProgressStyle::with_template("{spinner} {prefix} {msg}").expect("the template is valid");
-        self.0.set_style(style);
-        self.0.set_prefix(name.to_owned());
         self.0.set_message("");
+        self.0.set_prefix(name.to_owned());
+        self.0.set_style(style);
         self.0.tick();
     }
 
@@ -58,10 +59,8 @@ impl Progress for Bar {
             let _ = writeln!(stderr(), "note: {text}");
         });
     }
-}
 
-impl Drop for Bar {
-    fn drop(&mut self) {
+    fn done(&self) {
         self.0.finish_and_clear();
     }
 }
@@ -132,6 +131,8 @@ impl Progress for Lines {
     fn note(&self, text: &str) {
         Self::print(&json!({ "note": text }));
     }
+
+    fn done(&self) {}
 }
 
 #[cfg(test)]

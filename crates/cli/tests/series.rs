@@ -14,9 +14,11 @@ pub const DATASET: &str = "binance/ETH-BTC/1h";
 /// How `data import` is told about it.
 pub const MARKET: [&str; 6] = ["--exchange", "binance", "--symbol", "ETH-BTC", "--timeframe", "1h"];
 
-/// `count` hourly candles from 2024 on.
+/// `count` hourly candles from 2024 on, each opening elsewhere than the last one closed.
 pub fn hours(count: usize) -> Vec<Candle> {
-    generate_candles(7, parse_utc("2024-01-01").unwrap(), Timeframe::H1, count)
+    let mut rows = generate_candles(7, parse_utc("2024-01-01").unwrap(), Timeframe::H1, count);
+    rows.iter_mut().for_each(|row| row.open = row.low);
+    rows
 }
 
 /// A CSV file of `candles` with the columns in the lake's own words.

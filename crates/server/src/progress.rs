@@ -27,4 +27,6 @@ pub trait Progress: Sync {
     fn advance(&self, advance: &Advance);
     /// Something the user should know and that is not an error.
     fn note(&self, text: &str);
+    /// The work is over: whatever is drawn must make room for the answer.
+    fn done(&self);
 }

@@ -20,7 +20,7 @@ mod set;
 mod stats;
 mod trainer;
 
-pub use config::{Algorithm, Auto, Budget, NumberOrAuto, Scaler, SplitPreset, TrainConfig};
+pub use config::{Algorithm, Auto, Budget, NumberOrAuto, TrainConfig};
 pub use environments::{Environments, Outcome};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Selection, Verdict, evaluate};

@@ -13,12 +13,11 @@ mod walkforward;
 
 use std::path::PathBuf;
 
-use assay_server::{JobError, Workspace};
+use assay_server::{JobError, Progress, Workspace};
 use clap::Subcommand;
 
 use crate::Global;
 use crate::output::Console;
-use crate::progress::progress;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -49,12 +48,10 @@ pub enum Command {
 }
 
 /// Runs a command; `Ok(false)` means that a check ran and did not hold.
-pub fn run(command: Command, global: &Global, console: &Console) -> anyhow::Result<bool> {
-    let progress = progress(global.json, global.quiet);
+pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: &Console<'_>) -> anyhow::Result<bool> {
     let threads = global.threads.map_or_else(available_threads, usize::from);
-    let workspace =
-        Workspace::open(&home(global)?, global.lake.as_deref(), progress.as_ref(), threads, global.dry_run)?;
-    let held = match command {
+    let workspace = Workspace::open(&home(global)?, global.lake.as_deref(), progress, threads, global.dry_run)?;
+    match command {
         Command::Demo(command) => command.run(&workspace, console).map(|()| true),
         Command::Data(command) => command.run(&workspace, console),
         Command::Features(command) => command.run(&workspace, console).map(|()| true),
@@ -65,9 +62,7 @@ pub fn run(command: Command, global: &Global, console: &Console) -> anyhow::Resu
         Command::Signals(command) => command.run(&workspace, console).map(|()| true),
         Command::Audit(command) => command.run(&workspace, console),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
-    };
-    drop(progress);
-    held
+    }
 }
 
 fn available_threads() -> usize {

@@ -1,9 +1,9 @@
 //! From a config to everything a run stands on: candles, split, features, rules, ids.
 
-use assay_features::{FeatureSpec, Preset, ScalerKind, Split, SplitDates, features};
+use assay_features::{FeatureSpec, Split, SplitDates, features};
 use assay_lake::ALL_TIME;
 use assay_sim::Rules;
-use assay_train::{Scaler, SplitPreset, TrainConfig};
+use assay_train::TrainConfig;
 use assay_types::time::format_utc;
 use assay_types::{Candles, Hash, Instrument, Price, Qty, instrument};
 use serde_json::{Value, json};
@@ -85,11 +85,7 @@ fn feature_spec(config: &TrainConfig) -> Result<FeatureSpec, JobError> {
     if !config.features.is_empty() {
         spec.columns = config.features.clone();
     }
-    spec.scaler = match config.scaler {
-        Scaler::Standard => ScalerKind::Standard,
-        Scaler::MinMax => ScalerKind::MinMax,
-        Scaler::Robust => ScalerKind::Robust,
-    };
+    spec.scaler = config.scaler;
     spec.check()?;
     Ok(spec)
 }
@@ -127,12 +123,7 @@ fn cut(
             return Err(JobError::Input(text.to_owned()));
         }
         (None, None) => {
-            let preset = match config.split_preset {
-                SplitPreset::Short => Preset::Short,
-                SplitPreset::Medium => Preset::Medium,
-                SplitPreset::Long => Preset::Long,
-            };
-            let (dates, notice) = preset.dates(&candles, warm_up)?;
+            let (dates, notice) = config.split_preset.dates(&candles, warm_up)?;
             notice.iter().for_each(|text| workspace.progress.note(text));
             dates
         }

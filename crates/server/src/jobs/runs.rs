@@ -3,7 +3,7 @@
 use assay_engine::PolicyStrategy;
 use assay_features::{FeatureSpec, FeatureStream, Split};
 use assay_lake::ALL_TIME;
-use assay_model::{Activation, Head, Mlp, Policy, from_safetensors, to_safetensors};
+use assay_model::{Activation, Head, Mlp, Policy, from_safetensors};
 use assay_sim::Rules;
 use assay_store::{RunFolder, RunSummary, StoreError};
 use assay_train::TrainConfig;
@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::error::JobError;
 use crate::workspace::Workspace;
 
-/// Name of the policy's tensors in the weights file.
-const TENSORS: &str = "policy";
+/// Prefix of the names of the tensors that [`Policy::weights`] writes.
+const TENSORS: &str = "actor";
 /// A run whose files do not read.
 const FIX: &str = "train the run again with --again";
 
@@ -123,12 +123,6 @@ impl LoadedRun {
         }
         Ok(candles)
     }
-}
-
-/// The weights file of `policy`: tensors in name order, no metadata (R1).
-#[must_use]
-pub fn weights_file(policy: &Policy) -> Vec<u8> {
-    to_safetensors(&policy.network().tensors(TENSORS))
 }
 
 /// `policy.json` of `policy`.

@@ -17,7 +17,7 @@ use crate::error::JobError;
 use crate::jobs::backtest::evaluate_run;
 use crate::jobs::evaluate::{Evaluation, Lookahead};
 use crate::jobs::prepare::{Prepared, TRAIN_VERSION, prepare};
-use crate::jobs::runs::{LoadedRun, Pins, policy_file, weights_file};
+use crate::jobs::runs::{LoadedRun, Pins, policy_file};
 use crate::progress::Advance;
 use crate::report;
 use crate::workspace::{Workspace, now_ms};
@@ -213,7 +213,7 @@ fn train(
     let (evaluation, artefacts) = finish(workspace, prepared, folder, &policy, &mut record)?;
     let trained = outcome(prepared, folder, Some(Box::new(evaluation)), false);
     Ok(Trained {
-        weights_hash: Some(Hash::of(&weights_file(&policy))),
+        weights_hash: Some(policy.weights_hash()),
         timesteps: session.trainer().timesteps(),
         steps_per_second,
         validation_return: session.best().map(|best| best.0),
@@ -231,8 +231,7 @@ fn finish(
     policy: &Policy,
     record: &mut Record<'_>,
 ) -> Result<(Evaluation, BTreeMap<String, String>), JobError> {
-    let weights = weights_file(policy);
-    let weights_hash = Hash::of(&weights);
+    let (weights, weights_hash) = (policy.weights(), policy.weights_hash());
     let properties = [
         ("config_hash", prepared.config_hash.to_string()),
         ("data_hash", prepared.data_hash.to_string()),
@@ -350,14 +349,15 @@ impl<'a> Record<'a> {
         folder.set_summary(&summary)?;
         let curves =
             if resume { rows_until(&folder.read_to_string(CURVES)?, timesteps) } else { CURVES_HEAD.to_owned() };
-        Ok(Self { folder, summary, curves, total: prepared.total_timesteps.max(1), last_row: 0 })
+        let total = prepared.total_timesteps.max(1);
+        Ok(Self { folder, summary, curves, total, last_row: curve_mark(timesteps, total) })
     }
 
     /// Adds a row when a checkpoint or the next of [`CURVE_ROWS`] marks is reached. The
     /// marks depend on the step count alone, so a resumed run has the same rows.
     fn add(&mut self, step: &SessionStep) {
         let stats = &step.stats;
-        let row = stats.timesteps.saturating_mul(CURVE_ROWS) / self.total;
+        let row = curve_mark(stats.timesteps, self.total);
         if row > self.last_row || step.is_checkpoint {
             self.last_row = row;
             let _ = writeln!(self.curves, "{}", curve_row(stats, step.validation_return));
@@ -372,6 +372,11 @@ impl<'a> Record<'a> {
         self.folder.set_summary(&self.summary)?;
         Ok(())
     }
+}
+
+/// The last of the [`CURVE_ROWS`] marks that `timesteps` of `total` reached.
+const fn curve_mark(timesteps: u64, total: u64) -> u64 {
+    timesteps.saturating_mul(CURVE_ROWS) / total
 }
 
 fn curve_row(stats: &UpdateStats, validation_return: Option<f64>) -> String {

@@ -6,6 +6,7 @@ mod check;
 mod defaults;
 mod read;
 
+use assay_features::{Preset, ScalerKind};
 use assay_model::Activation;
 use assay_sim::{Reward, Rules};
 use assay_types::{Dataset, FillRule, Hash, Money, Price, Qty};
@@ -84,42 +85,6 @@ impl NumberOrAuto {
     }
 }
 
-/// Lengths of the train and test split (R3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SplitPreset {
-    /// 4,383 bars per side.
-    Short,
-    /// 8,766 bars per side.
-    Medium,
-    /// 17,532 bars per side.
-    Long,
-}
-
-impl SplitPreset {
-    /// Bars of the train side and of the test side.
-    #[must_use]
-    pub const fn bars(self) -> usize {
-        match self {
-            Self::Short => 4_383,
-            Self::Medium => 8_766,
-            Self::Long => 17_532,
-        }
-    }
-}
-
-/// How features are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scaler {
-    /// Mean 0 and standard deviation 1 over the training rows.
-    Standard,
-    /// 0 to 1 over the training rows.
-    MinMax,
-    /// Median 0 and interquartile range 1 over the training rows.
-    Robust,
-}
-
 /// A full config. Keys that the algorithm does not have are `None` and are not
 /// written; made by [`TrainConfig::from_value`], which fills in every default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,13 +104,13 @@ pub struct TrainConfig {
     #[serde(default)]
     pub test_end: Option<String>,
     /// Split by bars counted back from `test_end`, when the dates are not given.
-    pub split_preset: SplitPreset,
+    pub split_preset: Preset,
     /// Train over gaps in the candles.
     pub allow_gaps: bool,
     /// Feature columns or groups, by name; empty: every one.
     pub features: Vec<String>,
     /// How features are scaled.
-    pub scaler: Scaler,
+    pub scaler: ScalerKind,
     /// What the learner is paid.
     pub reward: Reward,
     /// Multiplies rewards, so that a return of one percent is 1.

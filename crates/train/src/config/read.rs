@@ -31,6 +31,8 @@ impl TrainConfig {
             }
         }
         all.extend(given.clone());
+        // `PPO` and `ppo` are the same run.
+        all.insert("algorithm".into(), algorithm.name().into());
         let config: Self =
             serde_json::from_value(Value::Object(all)).map_err(|error| culprit(given, algorithm, &error))?;
         config.check()?;
@@ -39,7 +41,8 @@ impl TrainConfig {
 }
 
 fn named(value: &Value) -> Result<Algorithm, TrainError> {
-    let found = Algorithm::ALL.into_iter().find(|algorithm| value.as_str() == Some(algorithm.name()));
+    let name = value.as_str().map(str::to_ascii_lowercase);
+    let found = Algorithm::ALL.into_iter().find(|algorithm| name.as_deref() == Some(algorithm.name()));
     found.ok_or_else(|| TrainError::Value {
         key: "algorithm".into(),
         reason: format!("{value} is none; use ppo, a2c, sac, td3 or ddpg"),
