@@ -9,7 +9,10 @@ mod layout;
 mod support;
 
 mod backtest;
+mod bad_input;
+mod data;
 mod demo;
+mod disk;
 mod features;
 mod resume;
 mod series;

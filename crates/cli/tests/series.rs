@@ -10,9 +10,9 @@ use assay_types::{Candle, Timeframe};
 use crate::support::Home;
 
 /// The dataset that [`with_candles`] makes.
-pub const DATASET: &str = "binance/ETH-BTC/1h";
+pub const DATASET: &str = "binance/XYZ-BTC/1h";
 /// How `data import` is told about it.
-pub const MARKET: [&str; 6] = ["--exchange", "binance", "--symbol", "ETH-BTC", "--timeframe", "1h"];
+pub const MARKET: [&str; 6] = ["--exchange", "binance", "--symbol", "XYZ-BTC", "--timeframe", "1h"];
 
 /// `count` hourly candles from 2024 on, each opening elsewhere than the last one closed.
 pub fn hours(count: usize) -> Vec<Candle> {
@@ -54,7 +54,7 @@ pub fn with_candles(count: usize) -> Home {
 
 /// `assay train` of a small network on [`DATASET`] with further `key=value` arguments.
 pub fn train<'a>(keys: &[&'a str]) -> Vec<&'a str> {
-    let dataset = "dataset=binance/ETH-BTC/1h";
+    let dataset = "dataset=binance/XYZ-BTC/1h";
     let small = [dataset, "tick=0.01", "net_arch=[8]", "features=[\"return_1\",\"rsi_14\",\"gap\"]"];
     let sets = small.into_iter().chain(keys.iter().copied());
     std::iter::once("train").chain(sets.flat_map(|set| ["--set", set])).collect()

@@ -37,6 +37,12 @@ impl Home {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The home at `path`, whether it exists or not: for looking without making anything.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
