@@ -40,7 +40,8 @@ fn the_report_folder_is_complete_and_can_be_recomputed() {
     let home = with_candles(1_000);
     let folder = home.file("report");
     let done = home.json(&rule("sma-cross:24:168", &["--out", folder.to_str().unwrap()]));
-    for name in ["equity.csv", "trades.csv", "targets.csv", "candles.csv", "rules.json", "metrics.json", "report.html"] {
+    for name in ["equity.csv", "trades.csv", "targets.csv", "candles.csv", "rules.json", "metrics.json", "report.html"]
+    {
         assert!(folder.join(name).is_file(), "{name}");
     }
     for given in [None, Some("sma-cross:24:168")] {

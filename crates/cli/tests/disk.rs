@@ -9,7 +9,9 @@ use crate::support::{Answer, BINARY, Home, text};
 fn may_mount() -> bool {
     let may = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
     if !may {
-        eprintln!("no mount namespaces here (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting");
+        eprintln!(
+            "no mount namespaces here (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting"
+        );
     }
     may
 }
@@ -81,7 +83,8 @@ fn a_full_disk_is_named_and_costs_nothing_stored() {
         code=0; assay train $keys --dry-run >"$DIR/out" 2>&1 || code=$?
         echo "dry $code"
     "#;
-    let answer = in_namespace(script, &folder).expect(0, &["import 1: ", "train 1: ", "check 0: ", "again 0: ", "dry 0"]);
+    let answer =
+        in_namespace(script, &folder).expect(0, &["import 1: ", "train 1: ", "check 0: ", "again 0: ", "dry 0"]);
     assert!(answer.out.matches("free some space").count() >= 2, "{}", answer.out);
     assert!(answer.out.contains("1500 rows") && answer.out.contains("(7500 new)"), "{}", answer.out);
 }
@@ -144,7 +147,8 @@ fn different_runs_share_a_home() {
     let home = with_candles(1_500);
     let keys = ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=12800"];
     let seeds = ["1", "2", "3"];
-    let started: Vec<_> = seeds.iter().map(|seed| home.start(&[&train(&keys)[..], &["--seed", seed]].concat())).collect();
+    let started: Vec<_> =
+        seeds.iter().map(|seed| home.start(&[&train(&keys)[..], &["--seed", seed]].concat())).collect();
     for process in started {
         assert!(process.wait().success(), "a run failed beside others");
     }

@@ -6,6 +6,7 @@
 )]
 
 mod layout;
+mod onnx;
 mod support;
 
 mod backtest;

@@ -8,8 +8,7 @@ use crate::series::{train, with_candles};
 use crate::support::{Home, text};
 
 /// A run of 200 updates, each of them a checkpoint.
-const PPO: [&str; 5] =
-    ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=25600", "learning_rate=0.002"];
+const PPO: [&str; 5] = ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=25600", "learning_rate=0.002"];
 /// Off-policy runs keep their replay buffer in the checkpoint.
 const SAC: [&str; 6] = [
     "algorithm=sac",

@@ -71,7 +71,13 @@ impl Home {
     /// `assay --home HOME …`, not started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
-        command.env_remove("ASSAY_HOME").env_remove("ASSAY_LAKE").arg("--home").arg(self.path()).args(arguments).stdin(Stdio::null());
+        command
+            .env_remove("ASSAY_HOME")
+            .env_remove("ASSAY_LAKE")
+            .arg("--home")
+            .arg(self.path())
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     }
 
