@@ -45,7 +45,13 @@ impl<'a> Console<'a> {
     /// Prints an error with its exit code.
     pub fn error(&self, error: &anyhow::Error, code: u8) {
         self.progress.done();
-        let text = format!("{error:#}");
+        let mut text = error.to_string();
+        // Most messages name their cause already.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
         let line = if self.json {
             serde_json::json!({ "error": text, "exit_code": code }).to_string()
         } else {

@@ -1,1 +1,148 @@
-//! The binary on real market data.
+//! The binary on real market data, from the folder that `ASSAY_TEST_DATA` names.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests run processes and read what they wrote; a panic is how a test fails"
+)]
+
+#[allow(dead_code, reason = "shared with the tests that need no data")]
+mod support;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use assay_types::time::parse_utc;
+use serde_json::{Value, json};
+use support::{Home, text, verify};
+
+const REFERENCE: &str = "binance_BTCUSDT_1h_2017-2024.feather";
+const DATA_HASH: &str = "e79419a40917d9c08f654bcac426eaa437950332bfb011a302193be6aab9bbbb";
+
+/// A file of the data folder, which must be there.
+fn data(name: &str) -> String {
+    let folder = std::env::var_os("ASSAY_TEST_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: point ASSAY_TEST_DATA at the folder of real market data", path.display());
+    path.display().to_string()
+}
+
+fn import(home: &Home, file: &str, exchange: &str, symbol: &str, timeframe: &str) -> Value {
+    let file = data(&format!("candles/{file}"));
+    let market = ["--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe];
+    home.json(&[&["data", "import", &file], &market[..]].concat())
+}
+
+/// A home that holds the reference candles, and what their import said.
+static REFERENCE_HOME: LazyLock<(Home, Value)> = LazyLock::new(|| {
+    let home = Home::new();
+    let done = import(&home, REFERENCE, "binance", "BTC-USDT", "1h");
+    (home, done)
+});
+
+#[test]
+fn the_reference_candles_have_their_published_hash_and_gaps() {
+    let (home, done) = &*REFERENCE_HOME;
+    assert_eq!((text(&done["data_hash"]), &done["rows"]), (DATA_HASH, &json!(58_419)));
+    assert_eq!((done["gaps"].as_array().unwrap().len(), &done["missing"]), (28, &json!(128)));
+    let listed = &home.json(&["data", "list"])["datasets"][0];
+    assert_eq!((&listed["rows"], &listed["missing"]), (&json!(58_419), &json!(128)));
+    home.assay(&["data", "check"]).expect(0, &["58419 rows", "sound"]);
+}
+
+#[test]
+fn rules_on_the_reference_candles_have_the_published_hashes() {
+    let home = &REFERENCE_HOME.0;
+    let vectors = [
+        ("long", "cc7b8376875f6ceef3d27be99313c6eb221bd1522c0ea8b6271959dc34f63578", "150454.34599543", 1),
+        ("short", "4a0794c8095c305a67ef2a545f71fd54a0a6f92e037add763c964c763445fa1c", "-1.34473769", 1),
+        (
+            "sma-cross:24:168",
+            "ceb5fcbb33c57caa75dc33b6a57f1a1fffef7782fb6b7b7bedd6fc43f944c53f",
+            "116634.3911807",
+            1_033,
+        ),
+    ];
+    for (strategy, equity_hash, final_equity, fills) in vectors {
+        let out = home.file(&format!("report-{}", strategy.replace(':', "-")));
+        let rule = ["backtest", "--strategy", strategy, "--dataset", "binance/BTC-USDT/1h"];
+        let costs = ["--tick", "0.01", "--step", "1e-12", "--fee-ppm", "1000", "--slippage-ticks", "3"];
+        let rest = ["--fill", "close", "--out", out.to_str().unwrap()];
+        let done = home.json(&[&rule[..], &costs, &rest].concat());
+        assert_eq!(text(&done["data_hash"]), DATA_HASH, "{strategy}");
+        assert_eq!(text(&done["equity_hash"]), equity_hash, "{strategy}");
+        assert_eq!((text(&done["final_equity"]), &done["fills"]), (final_equity, &json!(fills)), "{strategy}");
+        for given in [None, Some(strategy)] {
+            let found = verify(&out, given);
+            assert_eq!(
+                (text(&found["data_hash"]), text(&found["equity_hash"])),
+                (DATA_HASH, equity_hash),
+                "{strategy}"
+            );
+        }
+    }
+}
+
+#[test]
+fn buy_and_hold_without_costs_has_the_published_metrics() {
+    let home = &REFERENCE_HOME.0;
+    let rule = ["backtest", "--strategy", "long", "--dataset", "binance/BTC-USDT/1h", "--tick", "0.01"];
+    // Ratios do not depend on the cash, but their last digits on how finely it is counted.
+    let costs = ["--step", "1e-12", "--fee-ppm", "0", "--slippage-ticks", "0", "--cash", "100000000"];
+    let done = home.json(&[&rule[..], &costs].concat());
+    for (name, published) in [
+        ("sharpe", 0.910_455_370_165_320_5),
+        ("sortino", 1.288_088_180_738_518_7),
+        ("max_drawdown", -0.839_059_844_237_550_4),
+        ("cagr", 0.501_833_672_988_745_6),
+        ("calmar", 0.598_090_441_862_057_4),
+    ] {
+        let found = done["metrics"][name].as_f64().unwrap();
+        assert!((found - published).abs() <= 1e-12, "{name}: {found} against {published}");
+    }
+    // The candle that opens at 15:00 closes an hour later.
+    let trough_ms = parse_utc("2018-12-15T16:00:00Z").unwrap();
+    assert_eq!(done["worst_drawdowns"][0]["trough_ms"], json!(trough_ms));
+}
+
+#[test]
+fn every_candle_file_is_imported_whole() {
+    let files = [
+        ("binance_BTCUSDT_1m.feather", "binance", "BTC-USDT", "1m", 43_209),
+        ("binance_ETHUSDT_1m.feather", "binance", "ETH-USDT", "1m", 43_208),
+        ("kucoin_BTCUSDT_1h_2023-2026.csv", "kucoin", "BTC-USDT", "1h", 21_611),
+        ("kucoin_ETHUSDT_1h_2023-2026.csv", "kucoin", "ETH-USDT", "1h", 21_611),
+        ("kucoin_BTCUSDT_15m_2025-2026.feather", "kucoin", "BTC-USDT", "15m", 46_201),
+        ("bybit_BTCUSDT-perp_5m.feather", "bybit", "BTC-USDT-PERP", "5m", 38_972),
+        ("coinbase_BTCUSD_1h.csv", "coinbase", "BTC-USD", "1h", 20_111),
+    ];
+    let home = Home::new();
+    for (file, exchange, symbol, timeframe, rows) in files {
+        let done = import(&home, file, exchange, symbol, timeframe);
+        assert_eq!((&done["rows"], &done["added"]), (&json!(rows), &json!(rows)), "{file}");
+        assert_eq!(done["rejected"], json!([]), "{file}");
+        assert_eq!((&done["missing"], &done["duplicates"]), (&json!(0), &json!(0)), "{file}: {done}");
+        // Coinbase's file is really mis-ordered on one day.
+        assert_eq!(done["reordered"].as_u64() > Some(0), exchange == "coinbase", "{file}: {done}");
+    }
+    home.assay(&["data", "check"]).expect(0, &["sound"]);
+    assert_eq!(home.json(&["data", "list"])["datasets"].as_array().unwrap().len(), files.len());
+    let again = import(&home, "coinbase_BTCUSD_1h.csv", "coinbase", "BTC-USD", "1h");
+    assert_eq!(again["added"], json!(0));
+}
+
+#[test]
+fn the_demo_on_the_reference_file_ends_with_an_audit_of_the_same_equity() {
+    let home = Home::new();
+    let file = data(&format!("candles/{REFERENCE}"));
+    let done = home.json(&["demo", "--data", &file]);
+    assert_eq!((text(&done["dataset"]), &done["synthetic"]), ("binance/BTC-USDT/1h", &json!(false)));
+    let names: Vec<&str> = done["steps"].as_array().unwrap().iter().map(|step| text(&step["name"])).collect();
+    assert_eq!(names, ["data", "features", "train", "back-test", "signals", "audit"]);
+    let audit = home.json(&["audit", text(&done["signals"]), "--dataset", "binance/BTC-USDT/1h"]);
+    assert_eq!((&audit["equity_hash"], &audit["forged"]), (&done["equity_hash"], &json!([])));
+    let found = verify(&home.run(text(&done["run_id"])), None);
+    assert_eq!(found["equity_hash"], done["equity_hash"]);
+    let page = std::fs::read_to_string(text(&done["report"])).unwrap();
+    assert!(!page.to_lowercase().contains("synthetic data"), "real data are not called synthetic");
+}

@@ -1,3 +1,20 @@
 //! The binary as its users meet it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests run processes and read what they wrote; a panic is how a test fails"
+)]
 
 mod layout;
+mod onnx;
+mod support;
+
+mod backtest;
+mod bad_input;
+mod data;
+mod demo;
+mod disk;
+mod features;
+mod resume;
+mod series;
+mod signals;

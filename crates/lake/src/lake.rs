@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assay_types::{Candle, Candles, Dataset, Gap, Trade};
 use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
 use serde::Serialize;
 
 use crate::LakeError;
@@ -67,6 +68,14 @@ impl Lake {
             .map_err(|source| LakeError::Store { object: root.display().to_string(), source })?;
         let location = root.display().to_string();
         Ok(Self { storage: Storage { objects: Arc::new(objects), location, root: Some(root) } })
+    }
+
+    /// An empty lake in memory in place of the `folder` that does not exist: for looking
+    /// without making anything.
+    #[must_use]
+    pub fn empty(folder: &Path) -> Self {
+        let location = folder.display().to_string();
+        Self { storage: Storage { objects: Arc::new(InMemory::new()), location, root: None } }
     }
 
     /// Adds candles to their dataset. Rows that are stored already with the same

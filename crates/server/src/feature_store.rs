@@ -51,7 +51,9 @@ pub fn feature_set(
     let folder = workspace.home.features().join(hash.to_string());
     let (table_path, beside_path) = (folder.join("table.parquet"), folder.join("features.json"));
     if beside_path.exists() {
-        match read_back(candles, &read(&table_path)?, &read(&beside_path)?) {
+        let stored = read(&table_path).and_then(|table| Ok((table, read(&beside_path)?)));
+        match stored.map_err(|error| error.to_string()).and_then(|(table, beside)| read_back(candles, &table, &beside))
+        {
             Ok((table, beside)) => {
                 let Beside { scaling, stream, .. } = beside;
                 return Ok(FeatureSet { hash, table, scaling, stream, computed: false });

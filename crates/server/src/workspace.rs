@@ -25,7 +25,8 @@ pub struct Workspace<'a> {
 
 impl<'a> Workspace<'a> {
     /// Opens the home folder at `home` with the lake inside it, or with the lake at
-    /// `lake` (a folder, or `s3://BUCKET/PREFIX`).
+    /// `lake` (a folder, or `s3://BUCKET/PREFIX`). A dry run makes no folders: what is
+    /// missing is as good as empty.
     ///
     /// # Errors
     /// When a folder cannot be made or the store's settings are not accepted.
@@ -36,12 +37,16 @@ impl<'a> Workspace<'a> {
         threads: usize,
         dry_run: bool,
     ) -> Result<Self, JobError> {
-        let home = Home::open(home)?;
+        let home = if dry_run { Home::at(home) } else { Home::open(home)? };
+        let local = |folder: &Path| {
+            let lake = if dry_run && !folder.exists() { Lake::empty(folder) } else { Lake::open_local(folder)? };
+            BlockingLake::new(lake)
+        };
         let lake = match lake {
-            None => BlockingLake::open_local(home.lake())?,
+            None => local(&home.lake())?,
             Some(address) => match address.strip_prefix("s3://") {
                 Some(bucket) => BlockingLake::new(Lake::open_s3(&s3(bucket))?)?,
-                None => BlockingLake::open_local(address)?,
+                None => local(Path::new(address))?,
             },
         };
         Ok(Self { home, lake, progress, threads, dry_run })

@@ -37,6 +37,12 @@ impl Home {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The home at `path`, whether it exists or not: for looking without making anything.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -73,15 +79,25 @@ impl Home {
         Trials::new(&self.path)
     }
 
+    /// Whether a signing key was made already.
+    #[must_use]
+    pub fn has_signing_key(&self) -> bool {
+        self.signing_key_path().exists()
+    }
+
     /// The signing key, made on first use.
     ///
     /// # Errors
     /// As [`load_or_create_signing_key`].
     pub fn signing_key(&self) -> Result<SigningKey, StoreError> {
-        let path = self.path.join("keys/signing.key");
+        let path = self.signing_key_path();
         // Two first uses at once must not each make a key and keep different ones.
         let _lock = if path.exists() { None } else { Some(self.lock("signing key")?) };
         load_or_create_signing_key(&path)
+    }
+
+    fn signing_key_path(&self) -> PathBuf {
+        self.path.join("keys/signing.key")
     }
 
     /// Takes the lock named `what` of this home.

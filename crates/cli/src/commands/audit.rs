@@ -29,13 +29,14 @@ impl Audit {
         let as_claimed =
             self.expect.as_ref().is_none_or(|hash| hash.eq_ignore_ascii_case(&audit.equity_hash.to_string()));
         let mut lines = vec![
+            format!("dataset       {}", self.dataset),
             format!("equity_hash   {}", audit.equity_hash),
             format!("final_equity  {}", audit.final_equity),
             format!("period        {} … {}", audit.period[0], audit.period[1]),
             format!("model_id      {}", audit.model_id),
             format!("public_key    {}", audit.public_key),
             format!("accepted      {} signals", audit.accepted),
-            format!("stale         {}", audit.stale),
+            format!("stale         {}{}", audit.stale, first(&audit.stale_seqs)),
             format!("missing       {}{}", audit.missing.len(), first(&audit.missing)),
             format!("forged        {}", audit.forged.len()),
         ];

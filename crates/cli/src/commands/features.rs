@@ -41,6 +41,7 @@ impl Features {
         let name = config["dataset"].as_str().unwrap_or("D").to_owned();
         let built = BuildFeatures { config, out: build.out }.run(workspace)?;
         let mut lines = vec![
+            format!("dataset       {name}"),
             format!("feature_hash  {}", built.feature_hash),
             format!("data_hash     {}", built.data_hash),
             format!("columns       {}: {}", built.columns.len(), built.columns.join(", ")),

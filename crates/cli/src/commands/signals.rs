@@ -34,9 +34,10 @@ impl Signals {
         }
         let verb = if workspace.dry_run { "would sign" } else { "signed" };
         let text = format!(
-            "{verb} {} signals ({} changes) of {} … {}\n  model_id    {}\n  public_key  {}\n  equity_hash {}\n  file        {}",
+            "{verb} {} signals ({} changes) of {}, {} … {}\n  model_id    {}\n  public_key  {}\n  equity_hash {}\n  file        {}",
             replayed.signals,
             replayed.changes,
+            run.config.dataset,
             replayed.period[0],
             replayed.period[1],
             replayed.model_id,

@@ -91,6 +91,7 @@ fn print_search(done: &Searched, console: &Console) -> anyhow::Result<()> {
 fn text(done: &Trained) -> String {
     let mut lines = vec![
         format!("run           {}{}", done.run_id, if done.dry_run { " (dry run: nothing trained)" } else { "" }),
+        format!("dataset       {}", done.dataset),
         format!("config_hash   {}", done.config_hash),
         format!("data_hash     {}", done.data_hash),
         format!("feature_hash  {}", done.feature_hash),

@@ -128,6 +128,13 @@ fn cut(
             dates
         }
     };
+    if config.test_end.is_none() && dates.test_start_ms >= test_end_ms {
+        return Err(JobError::Input(format!(
+            "config key `test_start`: {} leaves no candles to test on, the data end at {}: choose an earlier date",
+            format_utc(dates.test_start_ms),
+            format_utc(test_end_ms)
+        )));
+    }
     Ok((candles, dates))
 }
 

@@ -6,7 +6,7 @@ use assay_engine::{Signer, to_line};
 use assay_sim::backtest;
 use assay_store::write_atomic;
 use assay_types::time::format_utc;
-use assay_types::{Candles, Hash, Signal, SignalHeader, SignalMode, Target};
+use assay_types::{Candles, Hash, Signal, SignalHeader, SignalMode, SigningKey, Target};
 use serde::Serialize;
 
 use crate::error::JobError;
@@ -51,7 +51,7 @@ pub fn replay_signals(workspace: &Workspace, run: &LoadedRun) -> Result<Replayed
     let last = decider.decide_at(result.range.end - 1, result.account.inputs(result.last_equity()));
     decider.finish()?;
     let targets: Vec<Target> = result.targets.iter().copied().chain([last]).collect();
-    let key = workspace.home.signing_key()?;
+    let key = signing_key(workspace)?;
     let header = header(run, &candles);
     let mut signer = Signer::new(header, &candles.market.symbol, &key);
     let mut text = to_line(signer.header());
@@ -72,6 +72,15 @@ pub fn replay_signals(workspace: &Workspace, run: &LoadedRun) -> Result<Replayed
         period: [format_utc(result.time_ms[0]), format_utc(result.time_ms[result.time_ms.len() - 1])],
         text,
     })
+}
+
+/// The key that signs, made on first use but never by a dry run.
+fn signing_key(workspace: &Workspace) -> Result<SigningKey, JobError> {
+    if workspace.dry_run && !workspace.home.has_signing_key() {
+        let text = "there is no signing key yet and --dry-run makes none: leave it out to make the key";
+        return Err(JobError::Input(text.to_owned()));
+    }
+    Ok(workspace.home.signing_key()?)
 }
 
 /// Writes the signal file to `out`.

@@ -49,6 +49,8 @@ pub struct Train {
 pub struct Trained {
     /// The run.
     pub run_id: String,
+    /// What it is trained on.
+    pub dataset: String,
     /// Hash of the full config.
     pub config_hash: Hash,
     /// Hash of the candles used.
@@ -139,6 +141,7 @@ fn outcome(
 ) -> Trained {
     Trained {
         run_id: prepared.run_id.clone(),
+        dataset: prepared.config.dataset.to_string(),
         config_hash: prepared.config_hash,
         data_hash: prepared.data_hash,
         feature_hash: prepared.features.hash,
@@ -346,14 +349,15 @@ impl<'a> Record<'a> {
         folder.set_summary(&summary)?;
         let curves =
             if resume { rows_until(&folder.read_to_string(CURVES)?, timesteps) } else { CURVES_HEAD.to_owned() };
-        Ok(Self { folder, summary, curves, total: prepared.total_timesteps.max(1), last_row: 0 })
+        let total = prepared.total_timesteps.max(1);
+        Ok(Self { folder, summary, curves, total, last_row: curve_mark(timesteps, total) })
     }
 
     /// Adds a row when a checkpoint or the next of [`CURVE_ROWS`] marks is reached. The
     /// marks depend on the step count alone, so a resumed run has the same rows.
     fn add(&mut self, step: &SessionStep) {
         let stats = &step.stats;
-        let row = stats.timesteps.saturating_mul(CURVE_ROWS) / self.total;
+        let row = curve_mark(stats.timesteps, self.total);
         if row > self.last_row || step.is_checkpoint {
             self.last_row = row;
             let _ = writeln!(self.curves, "{}", curve_row(stats, step.validation_return));
@@ -368,6 +372,11 @@ impl<'a> Record<'a> {
         self.folder.set_summary(&self.summary)?;
         Ok(())
     }
+}
+
+/// The last of the [`CURVE_ROWS`] marks that `timesteps` of `total` reached.
+const fn curve_mark(timesteps: u64, total: u64) -> u64 {
+    timesteps.saturating_mul(CURVE_ROWS) / total
 }
 
 fn curve_row(stats: &UpdateStats, validation_return: Option<f64>) -> String {
