@@ -3,6 +3,7 @@
 //! Data go to standard output, progress to standard error. Exit codes: 0 done,
 //! 1 failed, 2 bad usage or bad input, 3 a check did not hold.
 
+#![allow(clippy::print_stderr, reason = "before there is a console")]
 #![allow(clippy::disallowed_methods, reason = "an edge: arguments, environment, clock and terminal")]
 
 mod commands;
@@ -70,8 +71,15 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let done = matches!(error.kind(), UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion);
-            // Nothing is left to do when even the message cannot be printed.
-            let _ = error.print();
+            // The flags could not be read, so whether JSON was asked for is told from the words.
+            if !done && std::env::args_os().any(|word| word == "--json") {
+                let text = error.render().to_string();
+                let line = serde_json::json!({ "error": text.trim_end(), "exit_code": EXIT_BAD_INPUT });
+                eprintln!("{line}");
+            } else {
+                // Nothing is left to do when even the message cannot be printed.
+                let _ = error.print();
+            }
             return ExitCode::from(if done { 0 } else { EXIT_BAD_INPUT });
         }
     };
