@@ -426,7 +426,8 @@ mod tests {
         let good = lines(SignalMode::Replay);
         let mut swapped = good.clone();
         swapped.swap(10, 11);
-        assert_eq!(only_fault(&audited(&swapped)), (12, Fault::OutOfOrder));
+        // Of two swapped lines the one that runs ahead is blamed.
+        assert_eq!(only_fault(&audited(&swapped)), (11, Fault::OutOfOrder));
         let mut early = good.clone();
         let last = early.remove(30);
         early.insert(1, last);
@@ -508,7 +509,7 @@ mod tests {
         let good = lines(SignalMode::Replay);
         let audit = |lines: &[String], key: Option<&str>| audit(&lines.join("\n"), &candles(), key);
         assert!(matches!(audit(&[], None), Err(EngineError::Empty)));
-        assert!(matches!(audit(&good[1..], None), Err(EngineError::Header(_))));
+        assert!(matches!(audit(&good[1..], None), Err(EngineError::NotAHeader(_))));
         let mut bad = good.clone();
         bad[0] = bad[0].replace("\"fee_ppm\":1000", "\"fee_ppm\":0");
         assert!(matches!(audit(&bad, None), Err(EngineError::Header(_))));
