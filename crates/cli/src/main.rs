@@ -9,6 +9,7 @@ mod commands;
 mod output;
 mod progress;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,12 +69,7 @@ struct Global {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let done = matches!(error.kind(), UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion);
-            // Nothing is left to do when even the message cannot be printed.
-            let _ = error.print();
-            return ExitCode::from(if done { 0 } else { EXIT_BAD_INPUT });
-        }
+        Err(error) => return usage(&error),
     };
     let progress = progress::progress(arguments.global.json, arguments.global.quiet);
     let console = Console::new(arguments.global.json, progress.as_ref());
@@ -85,6 +81,23 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do when even the message cannot be printed.
+    if matches!(error.kind(), UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    // The arguments did not parse, so whether JSON is wanted is looked up by hand.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let line = serde_json::json!({ "error": error.to_string().trim(), "exit_code": EXIT_BAD_INPUT });
+        let _ = writeln!(std::io::stderr(), "{line}");
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(EXIT_BAD_INPUT)
 }
 
 /// The exit code that fits `error`.

@@ -136,3 +136,23 @@ fn a_script_of_the_standard_library_recomputes_the_hashes() {
     assert_eq!(found["equity_hash"], done["equity_hash"]);
     assert_eq!(found["data_hash"], metrics["data_hash"]);
 }
+
+#[test]
+fn the_demo_takes_a_file_of_ones_own() {
+    let home = Home::new();
+    let page = std::fs::read_to_string(DEMO.0.run(text(&DEMO.1["run_id"])).join("candles.csv")).unwrap();
+    let page = page.replace("open_time_ms", "open_time");
+    let file = home.file("mine.csv");
+    std::fs::write(&file, &page).unwrap();
+    let unnamed = ["demo", "--data", file.to_str().unwrap()];
+    home.assay(&unnamed).expect(2, &["mine.csv", "--exchange, --symbol and --timeframe"]);
+    let given = ["--exchange", "kucoin", "--symbol", "BTC-USDT", "--timeframe", "1h"];
+    let done = home.json(&[&unnamed[..], &given].concat());
+    assert_eq!((text(&done["dataset"]), &done["synthetic"]), ("kucoin/BTC-USDT/1h", &Value::Bool(false)));
+    // The name may say it, and a folder stands for its first file.
+    let folder = home.file("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("kucoin_BTCUSDT_1h.csv"), page).unwrap();
+    let again = home.json(&["demo", "--data", folder.to_str().unwrap()]);
+    assert_eq!((&again["run_id"], &again["equity_hash"]), (&done["run_id"], &done["equity_hash"]));
+}
