@@ -1,19 +1,17 @@
 //! Disks that are full or not to be written, and processes that share a home.
 
-use std::io::Write as _;
 use std::process::Command;
 
 use crate::series::{DATASET, MARKET, csv, hours, train, with_candles, write};
-use crate::support::{Answer, BINARY, Home, text};
+use crate::support::{Answer, BINARY, Home, tell, text};
 
 /// Whether a test may mount file systems of its own; says what is missing if not.
 fn may_mount() -> bool {
     let may = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
     if !may {
-        // Past the capture of test output: nothing is left out without a word.
         let text = "no mount namespaces (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting; \
                     a file-size limit stands in for a full disk, /sys for a read-only one";
-        writeln!(std::io::stderr(), "{text}").unwrap();
+        tell(text);
     }
     may
 }

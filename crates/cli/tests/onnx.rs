@@ -1,6 +1,5 @@
 //! The exported policy of a real run in ONNX Runtime, on every close of the test split.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use assay_types::Target;
 use serde_json::{Value, json};
 
 use crate::series::{train, with_candles};
-use crate::support::{Answer, DEMO, Home, python, text};
+use crate::support::{Answer, DEMO, Home, python, tell, text};
 
 struct Silent;
 
@@ -61,8 +60,8 @@ fn agrees(home: &Home, run_id: &str, kinds: usize) {
     assert_eq!(said["rows"].as_u64(), Some(expected["rows"].as_array().unwrap().len() as u64));
     assert!(said["difference"].as_f64().unwrap() <= 1e-5, "{said}");
     assert_eq!(said["disagreements"], json!([]), "{said}");
-    // Ties are listed, past the capture of test output.
-    writeln!(std::io::stderr(), "ONNX Runtime on the test split of run {run_id}: {said}").unwrap();
+    // Ties are listed.
+    tell(&format!("ONNX Runtime on the test split of run {run_id}: {said}"));
 }
 
 #[test]
