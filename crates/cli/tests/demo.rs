@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assay_types::Hash;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{DEMO, Home, SAMPLE, text, verify};
 
@@ -61,6 +61,23 @@ fn a_run_folder_holds_every_artefact_and_its_content_id() {
     assert_eq!(metrics["equity_hash"], done["equity_hash"]);
     assert_eq!(text(&metrics["subject"]["feature_hash"]), hash_file("feature_hash.txt"));
     assert!(metrics["lookahead"]["leak"].is_null() && metrics["lookahead"]["cuts"].as_u64() > Some(0));
+}
+
+#[test]
+fn ids_are_the_hashes_that_the_rules_say() {
+    let (home, done) = &*DEMO;
+    let folder = home.run(text(&done["run_id"]));
+    let read = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+    let (config, pins) = (read("config.json"), read("pins.json"));
+    assert_eq!(Hash::of_json(&config).to_string(), text(&pins["config_hash"]));
+    for key in ["learning_rate", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm", "net_arch", "fee_ppm"] {
+        assert!(!config[key].is_null(), "the config lacks the default of {key}");
+    }
+    let run = json!({
+        "config_hash": pins["config_hash"], "data_hash": pins["data_hash"], "feature_hash": pins["feature_hash"],
+        "train": pins["train_version"], "seed": config["seed"],
+    });
+    assert_eq!(Hash::of_json(&run).to_string()[..32], *text(&done["run_id"]));
 }
 
 /// CIDv1 (version 1, raw codec 0x55, SHA-256 0x12, 32 bytes) of a hash, written out.
