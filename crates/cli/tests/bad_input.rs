@@ -82,7 +82,13 @@ fn global_flags_stand_before_or_after_the_noun() {
 #[test]
 fn errors_are_json_where_answers_are() {
     let home = Home::new();
-    for (arguments, code) in [(&["run", "show", "ab"][..], 2), (&["train", "--set", "dataset=a/A-B/1h"], 2)] {
+    let cases: [(&[&str], i32); 4] = [
+        (&["run", "show", "ab"], 2),
+        (&["train", "--set", "dataset=a/A-B/1h"], 2),
+        (&["trian"], 2),
+        (&["run", "list", "--threads", "0"], 2),
+    ];
+    for (arguments, code) in cases {
         let answer = home.assay(&[arguments, &["--json"]].concat());
         let error: Value = serde_json::from_str(&answer.err).unwrap_or_else(|e| panic!("{e}: {}", answer.err));
         assert_eq!((answer.code, error["exit_code"].as_i64()), (code, Some(i64::from(code))));

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use assay_testkit::{FakeExchange, Fault, Schedule, Series, generate_candles};
+use assay_testkit::{FakeExchange, Fault, Schedule, Series, generate_candles, generate_trades};
 use assay_types::time::parse_utc;
-use assay_types::{Candle, Timeframe};
+use assay_types::{Candle, TakerSide, Timeframe, Trade};
 use serde_json::{Value, json};
 
 use crate::series::{DATASET, MARKET, csv, hours, import, with_candles, write};
@@ -103,6 +103,54 @@ fn longer_candles_are_made_once_and_hold_what_the_shorter_ones_hold() {
     assert_eq!(second, expected);
     home.assay(&["data", "resample", DATASET, "--timeframe", "5m"]).expect(2, &["cannot resample"]);
     home.assay(&["data", "resample", "binance/NO-PE/1h", "--timeframe", "4h"]).expect(2, &["the lake holds no"]);
+}
+
+#[test]
+fn trades_are_imported_and_made_into_candles() {
+    let home = Home::new();
+    let trades = generate_trades(3, 1_000, parse_utc("2024-01-01").unwrap(), 500, 4_000);
+    let mut page = String::from("id,time,price,quantity,buyer_maker\n");
+    for Trade { id, time_ms, price, quantity, taker } in &trades {
+        page += &format!("{id},{time_ms},{price},{quantity},{}\n", *taker == TakerSide::Sell);
+    }
+    let file = write(&home, "trades.csv", &page).display().to_string();
+    let market = ["--exchange", "binance", "--symbol", "XYZ-BTC", "--trades", "aggregate"];
+    let arguments = [&["data", "import", &file], &market[..]].concat();
+    assert_eq!(home.json(&arguments)["added"], json!(4_000));
+    assert_eq!(home.json(&arguments)["added"], json!(0), "twice is once");
+    let made = home.json(&["data", "resample", "binance/XYZ-BTC/aggregate-trades", "--timeframe", "1m"]);
+    let minute = |trade: &Trade| trade.time_ms.div_euclid(60_000);
+    let mut minutes: Vec<i64> = trades.iter().map(minute).collect();
+    minutes.dedup();
+    assert_eq!(made["rows"].as_u64(), Some(minutes.len() as u64 - 1), "the last, unfinished minute is left out");
+    let out = home.file("report");
+    let judge = ["backtest", "--strategy", "flat", "--dataset", "binance/XYZ-BTC/1m", "--tick", "0.01"];
+    home.json(&[&judge[..], &["--out", out.to_str().unwrap()]].concat());
+    let candles = std::fs::read_to_string(out.join("candles.csv")).unwrap();
+    let first: Vec<&str> = candles.lines().nth(1).unwrap().split(',').collect();
+    let within: Vec<&Trade> = trades.iter().filter(|trade| minute(trade) == minutes[0]).collect();
+    let expected = [
+        (minutes[0] * 60_000).to_string(),
+        within[0].price.to_string(),
+        within.iter().map(|trade| trade.price).max().unwrap().to_string(),
+        within.iter().map(|trade| trade.price).min().unwrap().to_string(),
+        within[within.len() - 1].price.to_string(),
+        assay_types::Qty(within.iter().map(|trade| trade.quantity.0).sum()).to_string(),
+    ];
+    assert_eq!(first, expected);
+}
+
+#[test]
+fn the_lake_may_be_another_folder_than_the_homes() {
+    let (home, lake) = (Home::new(), Home::new());
+    let file = write(&home, "candles.csv", &csv(&hours(200))).display().to_string();
+    let place = ["--lake", lake.path().to_str().unwrap()];
+    home.json(&[&["data", "import", &file], &MARKET[..], &place].concat());
+    assert!(lake.file("candles").join(DATASET).join("manifest.json").exists());
+    assert!(!home.file("lake").exists(), "the home's own lake is not made");
+    let listed = home.json(&[&["data", "list"][..], &place].concat());
+    assert_eq!(text(&listed["datasets"][0]["dataset"]), DATASET);
+    assert_eq!(home.json(&["data", "list"])["datasets"], json!([]));
 }
 
 /// A running fake exchange with `count` hourly candles of BTC-USDT from 2024 on.
@@ -265,8 +313,9 @@ fn a_dry_run_writes_nothing() {
         assert!(home.tree() == before, "{command:?} wrote something");
     }
     home.assay(&["demo", "--dry-run"]).expect(2, &["leave out --dry-run"]);
-    home.assay(&[&walk[..], &["--folds", "2", "--dry-run"]].concat());
-    assert!(home.tree() == before, "a dry walk wrote something");
+    home.assay(&[&walk[..], &["--folds", "2", "--dry-run"]].concat()).expect(0, &[]);
+    home.assay(&[&training[..], &["--search", "2", "--dry-run"]].concat()).expect(0, &[]);
+    assert!(home.tree() == before, "a dry walk or search wrote something");
     // A home that is not there yet is not made either.
     let nowhere = home.file("nowhere");
     training.extend(["--dry-run", "--quiet", "--home", nowhere.to_str().unwrap()]);

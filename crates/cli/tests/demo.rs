@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assay_types::Hash;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{DEMO, Home, SAMPLE, text, verify};
 
@@ -61,6 +61,23 @@ fn a_run_folder_holds_every_artefact_and_its_content_id() {
     assert_eq!(metrics["equity_hash"], done["equity_hash"]);
     assert_eq!(text(&metrics["subject"]["feature_hash"]), hash_file("feature_hash.txt"));
     assert!(metrics["lookahead"]["leak"].is_null() && metrics["lookahead"]["cuts"].as_u64() > Some(0));
+}
+
+#[test]
+fn ids_are_the_hashes_that_the_rules_say() {
+    let (home, done) = &*DEMO;
+    let folder = home.run(text(&done["run_id"]));
+    let read = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+    let (config, pins) = (read("config.json"), read("pins.json"));
+    assert_eq!(Hash::of_json(&config).to_string(), text(&pins["config_hash"]));
+    for key in ["learning_rate", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm", "net_arch", "fee_ppm"] {
+        assert!(!config[key].is_null(), "the config lacks the default of {key}");
+    }
+    let run = json!({
+        "config_hash": pins["config_hash"], "data_hash": pins["data_hash"], "feature_hash": pins["feature_hash"],
+        "train": pins["train_version"], "seed": config["seed"],
+    });
+    assert_eq!(Hash::of_json(&run).to_string()[..32], *text(&done["run_id"]));
 }
 
 /// CIDv1 (version 1, raw codec 0x55, SHA-256 0x12, 32 bytes) of a hash, written out.
@@ -135,4 +152,24 @@ fn a_script_of_the_standard_library_recomputes_the_hashes() {
     let found = verify(&folder, None);
     assert_eq!(found["equity_hash"], done["equity_hash"]);
     assert_eq!(found["data_hash"], metrics["data_hash"]);
+}
+
+#[test]
+fn the_demo_takes_a_file_of_ones_own() {
+    let home = Home::new();
+    let page = std::fs::read_to_string(DEMO.0.run(text(&DEMO.1["run_id"])).join("candles.csv")).unwrap();
+    let page = page.replace("open_time_ms", "open_time");
+    let file = home.file("mine.csv");
+    std::fs::write(&file, &page).unwrap();
+    let unnamed = ["demo", "--data", file.to_str().unwrap()];
+    home.assay(&unnamed).expect(2, &["mine.csv", "--exchange, --symbol and --timeframe"]);
+    let given = ["--exchange", "kucoin", "--symbol", "BTC-USDT", "--timeframe", "1h"];
+    let done = home.json(&[&unnamed[..], &given].concat());
+    assert_eq!((text(&done["dataset"]), &done["synthetic"]), ("kucoin/BTC-USDT/1h", &Value::Bool(false)));
+    // The name may say it, and a folder stands for its first file.
+    let folder = home.file("files");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("kucoin_BTCUSDT_1h.csv"), page).unwrap();
+    let again = home.json(&["demo", "--data", folder.to_str().unwrap()]);
+    assert_eq!((&again["run_id"], &again["equity_hash"]), (&done["run_id"], &done["equity_hash"]));
 }

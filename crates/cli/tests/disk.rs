@@ -3,15 +3,15 @@
 use std::process::Command;
 
 use crate::series::{DATASET, MARKET, csv, hours, train, with_candles, write};
-use crate::support::{Answer, BINARY, Home, text};
+use crate::support::{Answer, BINARY, Home, tell, text};
 
 /// Whether a test may mount file systems of its own; says what is missing if not.
 fn may_mount() -> bool {
     let may = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
     if !may {
-        eprintln!(
-            "no mount namespaces here (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting"
-        );
+        let text = "no mount namespaces (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting; \
+                    a file-size limit stands in for a full disk, /sys for a read-only one";
+        tell(text);
     }
     may
 }

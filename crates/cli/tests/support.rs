@@ -1,5 +1,6 @@
 //! Home folders for tests, and the binary driven in them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
@@ -185,6 +186,11 @@ pub static DEMO: LazyLock<(Home, Value)> = LazyLock::new(|| {
     let done = home.json(&["demo"]);
     (home, done)
 });
+
+/// A line for the one who runs the tests, past the capture of their output.
+pub fn tell(line: &str) {
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
 
 /// Text of a JSON value that is a string.
 #[track_caller]
