@@ -75,7 +75,9 @@ impl WalkForward {
                 test_end_ms: candles.close_time_ms(test.end - 1),
             };
             // Says at once which fold is too short, rather than after training others.
-            Split::by_dates(&candles, dates, warm_up, config.allow_gaps)?;
+            Split::by_dates(&candles, dates, warm_up, config.allow_gaps).map_err(|error| {
+                JobError::Input(format!("fold {} of {}: {error}; or use fewer folds", index + 1, self.folds))
+            })?;
             let mut value = self.config.clone();
             for (key, ms) in [
                 ("train_start", dates.train_start_ms),
