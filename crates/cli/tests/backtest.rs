@@ -134,6 +134,36 @@ fn a_damaged_artefact_is_never_used() {
 }
 
 #[test]
+fn a_changed_scaler_or_rule_of_a_run_is_found_out() {
+    for (name, from, to) in
+        [("policy.json", "\"offset\"", "\"offset\" "), ("pins.json", "\"fee_ppm\": 1000", "\"fee_ppm\": 0")]
+    {
+        let home = DEMO.0.copy();
+        let run = text(&DEMO.1["run_id"]);
+        let path = home.run(run).join(name);
+        let content = std::fs::read_to_string(&path).unwrap();
+        let changed = content.replacen(from, to, 1);
+        assert_ne!(changed, content, "{name}");
+        std::fs::write(&path, changed).unwrap();
+        for command in [&["backtest", run][..], &["signals", "replay", run]] {
+            home.assay(command).expect(3, &[name, "content id"]);
+        }
+    }
+}
+
+#[test]
+fn an_in_sample_result_says_so() {
+    let home = DEMO.0.copy();
+    let run = text(&DEMO.1["run_id"]);
+    assert_eq!(home.json(&["backtest", run])["in_sample_candles"], 0);
+    let report = home.file("report").display().to_string();
+    let arguments = ["backtest", run, "--from", "2022-06-01", "--to", "2022-07-01", "--out", &report];
+    assert_eq!(home.json(&arguments)["in_sample_candles"], 720);
+    home.assay(&arguments).expect(0, &["IN-SAMPLE"]);
+    assert!(std::fs::read_to_string(home.file("report").join("report.html")).unwrap().contains("in-sample: 720"));
+}
+
+#[test]
 fn folds_are_trained_tested_and_compounded() {
     let home = with_candles(2_000);
     let keys = ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=1280"];
