@@ -74,13 +74,20 @@ fn every_look_at_a_period_is_counted_once() {
     assert_eq!(trials("long", &[]), 1, "the same strategy is the same trial");
     assert_eq!(trials("sma-cross:12:48", &[]), 2);
     assert_eq!(trials("sma-cross:24:168", &[]), 3);
-    assert_eq!(trials("long", &["--to", "2024-01-20"]), 1, "another period counts for itself");
+    assert_eq!(trials("sma-cross:24:168", &["--fee-ppm", "2000"]), 4, "under other costs it is another trial");
     let third = home.json(&rule("sma-cross:24:168", &[]));
     let number = |name: &str| third["metrics"][name].as_f64().unwrap();
     assert!(number("deflated_sharpe") < number("probabilistic_sharpe"), "three trials deflate the ratio");
-    let dry = home.json(&rule("random:5:9", &["--dry-run"]));
-    assert_eq!(dry["trials"].as_u64(), Some(3), "a dry run is shown and not counted");
-    assert_eq!(trials("long", &[]), 3);
+    home.assay(&rule("random:5:9", &["--dry-run"])).expect(2, &["always records its trial"]);
+    assert_eq!(trials("long", &[]), 4, "what was refused is not counted");
+    // Periods that overlap are the same candles looked at again; others are not.
+    assert_eq!(trials("long", &["--to", "2024-01-20"]), 5);
+    let apart = Home::new();
+    crate::series::import(&apart, &crate::series::csv(&crate::series::hours(1_000)));
+    for (range, expected) in [(["--to", "2024-01-20"], 1), (["--from", "2024-01-20"], 1), (["--from", "2024-01-15"], 3)]
+    {
+        assert_eq!(apart.json(&rule("long", &range))["trials"].as_u64(), Some(expected), "{range:?}");
+    }
 }
 
 #[test]
@@ -129,7 +136,7 @@ fn a_damaged_artefact_is_never_used() {
     bytes[last] ^= 1;
     std::fs::write(&weights, &bytes).unwrap();
     for command in [&["backtest", run][..], &["demo"], &["signals", "replay", run]] {
-        home.assay(command).expect(3, &["weights.safetensors", "damaged", "--again"]);
+        home.assay(command).expect(3, &["weights.safetensors", "damaged", "train it again"]);
     }
 }
 
@@ -153,7 +160,7 @@ fn folds_are_trained_tested_and_compounded() {
     assert_eq!(again["folds"], walked["folds"], "folds that are done are read back");
     let sliding = home.json(&[&arguments[..], &["--folds", "2", "--sliding"]].concat());
     assert_ne!(sliding["folds"][1]["train"], walked["folds"][1]["train"]);
-    home.assay(&[&arguments[..], &["--folds", "500"]].concat()).expect(2, &["fold"]);
+    home.assay(&[&arguments[..], &["--folds", "500"]].concat()).expect(2, &["fold", "500"]);
 }
 
 #[test]
@@ -166,9 +173,9 @@ fn a_search_judges_on_validation_and_records_every_trial() {
     let best = searched["best"].as_u64().unwrap() as usize;
     let score = |index: usize| searched["trials"][index]["validation_return"].as_f64();
     assert!((0..3).all(|index| score(index) <= score(best)));
-    let recorded: Value = serde_json::from_slice(&std::fs::read(text(&searched["path"])).unwrap()).unwrap();
+    let recorded: Value = serde_json::from_slice(&std::fs::read(text(&searched["record"])).unwrap()).unwrap();
     assert!(recorded.to_string().contains("learning_rate"), "{recorded}");
-    let run = text(&searched["run"]["run_id"]);
+    let run = text(&searched["run_id"]);
     assert_eq!(home.json(&["run", "show", run])["state"], "done");
     // The test period was looked at once, by the best config only.
     let looks = std::fs::read_to_string(home.file("trials.jsonl")).unwrap();

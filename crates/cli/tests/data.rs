@@ -285,7 +285,7 @@ fn a_dry_run_writes_nothing() {
     let import = [&["data", "import", &file], &MARKET[..]].concat();
     let mut training = crate::series::train(&["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=1280"]);
     let walk: Vec<&str> = std::iter::once("walkforward").chain(training[1..].iter().copied()).collect();
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 5] = [
         &import,
         &["data", "resample", DATASET, "--timeframe", "4h"],
         &[
@@ -304,7 +304,6 @@ fn a_dry_run_writes_nothing() {
         ],
         &["features", "build", "--dataset", DATASET, "--set", "tick=0.01", "--out", &report],
         &training,
-        &["backtest", "--strategy", "long", "--dataset", DATASET, "--tick", "0.01", "--out", &report],
     ];
     let before = home.tree();
     for command in commands {
@@ -312,6 +311,8 @@ fn a_dry_run_writes_nothing() {
         Answer::of(&output).expect(0, &[]);
         assert!(home.tree() == before, "{command:?} wrote something");
     }
+    let judge = ["backtest", "--strategy", "long", "--dataset", DATASET, "--tick", "0.01", "--out", &report];
+    home.assay(&[&judge[..], &["--dry-run"]].concat()).expect(2, &["always records its trial"]);
     home.assay(&["demo", "--dry-run"]).expect(2, &["leave out --dry-run"]);
     home.assay(&[&walk[..], &["--folds", "2", "--dry-run"]].concat()).expect(0, &[]);
     home.assay(&[&training[..], &["--search", "2", "--dry-run"]].concat()).expect(0, &[]);

@@ -82,7 +82,7 @@ fn reordered_doubled_and_missing_signals_are_named() {
     let mut swapped = good.clone();
     swapped.swap(70, 71);
     let (code, found) = audit(&home, &swapped, &[]);
-    assert_eq!((code, only_fault(&found)), (3, (72, "out_of_order")));
+    assert_eq!((code, only_fault(&found)), (3, (71, "out_of_order")));
     let mut doubled = good.clone();
     doubled.insert(70, good[69].clone());
     let (code, found) = audit(&home, &doubled, &[]);

@@ -14,10 +14,13 @@ use assay_types::{
 use serde::Serialize;
 
 use crate::error::EngineError;
-use crate::signals::read_header;
+use crate::signals::{read_header, to_line};
 
 /// A live signal that arrives later than this after its candle's close is stale.
 pub const STALE_AFTER_MS: i64 = 5_000;
+/// How far a receiver's clock may be behind: an arrival earlier than this before the
+/// close is impossible, since the close was not known yet.
+pub const CLOCK_TOLERANCE_MS: i64 = 2_000;
 
 /// What is wrong with a line of a signal file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,8 +46,10 @@ pub enum Fault {
     OutOfOrder,
     /// A number beyond the last candle.
     BeyondEnd,
-    /// A live signal without a readable arrival time.
+    /// A live signal without a readable arrival time, or one before its close.
     ArrivalTime,
+    /// The same content in other bytes than the signer writes.
+    NotCanonical,
 }
 
 /// One wrong line.
@@ -104,16 +109,36 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     let (_, first) = lines.next().ok_or(EngineError::Empty)?;
     let header = read_header(first, pinned_key)?;
     let range = period(&header, candles)?;
-    let mut ledger = Ledger { header: &header, candles, range: range.clone(), next: 0, slots: vec![None; range.len()] };
-    let (mut forged, mut stale_seqs) = (Vec::new(), Vec::new());
+    let checker = Checker { header: &header, candles, range: range.clone() };
+    let (mut forged, mut valid) = (Vec::new(), Vec::new());
     for (index, line) in lines {
-        match ledger.line(line) {
-            Ok(Arrival::InTime) => {}
-            Ok(Arrival::Stale(seq)) => stale_seqs.push(seq),
+        match checker.line(line) {
+            Ok((seq, slot)) => valid.push(Valid { line: index + 1, seq, slot }),
             Err((seq, fault, detail)) => forged.push(FaultyLine { line: index + 1, seq, fault, detail }),
         }
     }
-    let Ledger { slots, .. } = ledger;
+    let mut slots = vec![None; range.len()];
+    let mut stale_seqs = Vec::new();
+    for (valid, kept) in valid.iter().zip(longest_ascending(&valid)) {
+        if kept {
+            slots[valid.seq as usize] = Some(valid.slot);
+            if matches!(valid.slot, Slot::Stale) {
+                stale_seqs.push(valid.seq);
+            }
+        }
+    }
+    for (valid, kept) in valid.iter().zip(longest_ascending(&valid)) {
+        if !kept {
+            let (seq, line) = (Some(valid.seq), valid.line);
+            let (fault, detail) = if slots[valid.seq as usize].is_some() {
+                (Fault::Doubled, format!("seq {} is there already", valid.seq))
+            } else {
+                (Fault::OutOfOrder, format!("seq {} is not where it belongs", valid.seq))
+            };
+            forged.push(FaultyLine { line, seq, fault, detail });
+        }
+    }
+    forged.sort_by_key(|line| line.line);
     let claimed: HashSet<u64> = forged.iter().filter_map(|line| line.seq).collect();
     let replay = replay(&header, candles, range.clone(), &slots)?;
     // After the account is broke nothing is decided, so nothing can be missing there.
@@ -183,25 +208,48 @@ enum Slot {
     Stale,
 }
 
-enum Arrival {
-    InTime,
-    Stale(u64),
+/// A line that is wrong in nothing but, perhaps, its place.
+struct Valid {
+    line: usize,
+    seq: u64,
+    slot: Slot,
+}
+
+/// Which lines make up the longest run of ascending numbers: the fewest lines are blamed
+/// for being out of place. Of equal numbers the first stays.
+fn longest_ascending(valid: &[Valid]) -> Vec<bool> {
+    // tails[k] is the line with the lowest number that ends a run of k + 1 lines.
+    let mut tails: Vec<usize> = Vec::new();
+    let mut before = vec![None; valid.len()];
+    for (index, line) in valid.iter().enumerate() {
+        let length = tails.partition_point(|&tail| valid[tail].seq < line.seq);
+        before[index] = length.checked_sub(1).map(|shorter| tails[shorter]);
+        match tails.get_mut(length) {
+            Some(tail) if valid[*tail].seq > line.seq => *tail = index,
+            Some(_) => {}
+            None => tails.push(index),
+        }
+    }
+    let mut kept = vec![false; valid.len()];
+    let mut at = tails.last().copied();
+    while let Some(index) = at {
+        kept[index] = true;
+        at = before[index];
+    }
+    kept
 }
 
 type Refusal = (Option<u64>, Fault, String);
 
-/// The signals read so far, one slot per candle close.
-struct Ledger<'a> {
+/// What lines are checked against.
+struct Checker<'a> {
     header: &'a SignalHeader,
     candles: &'a Candles,
     range: Range<usize>,
-    /// One more than the highest sequence number that was accepted.
-    next: u64,
-    slots: Vec<Option<Slot>>,
 }
 
-impl Ledger<'_> {
-    fn line(&mut self, line: &str) -> Result<Arrival, Refusal> {
+impl Checker<'_> {
+    fn line(&self, line: &str) -> Result<(u64, Slot), Refusal> {
         let (signal, received_at) = parse(line)?;
         let seq = signal.seq;
         let refuse = |fault, detail: String| Err((Some(seq), fault, detail));
@@ -218,15 +266,9 @@ impl Ledger<'_> {
             return refuse(Fault::Symbol, format!("{} is not {}", signal.symbol, self.candles.market.symbol));
         }
         let slot = match usize::try_from(seq) {
-            Ok(slot) if slot < self.slots.len() => slot,
-            _ => return refuse(Fault::BeyondEnd, format!("the period has {} closes", self.slots.len())),
+            Ok(slot) if slot < self.range.len() => slot,
+            _ => return refuse(Fault::BeyondEnd, format!("the period has {} closes", self.range.len())),
         };
-        if seq < self.next {
-            return match self.slots[slot] {
-                Some(_) => refuse(Fault::Doubled, format!("seq {seq} was there already; the first one counts")),
-                None => refuse(Fault::OutOfOrder, format!("seq {seq} comes after seq {}", self.next - 1)),
-            };
-        }
         let index = self.range.start + slot;
         let close_ms = self.candles.close_time_ms(index);
         if signal.ts != format_utc(close_ms) {
@@ -243,12 +285,13 @@ impl Ledger<'_> {
                 let Some(received_ms) = received else {
                     return refuse(Fault::ArrivalTime, "a live signal needs a received_at time".to_owned());
                 };
+                if received_ms < close_ms - CLOCK_TOLERANCE_MS {
+                    return refuse(Fault::ArrivalTime, "it says that it arrived before its candle closed".to_owned());
+                }
                 received_ms - close_ms <= STALE_AFTER_MS
             }
         };
-        self.next = seq + 1;
-        self.slots[slot] = Some(if in_time { Slot::Follow(signal.action) } else { Slot::Stale });
-        Ok(if in_time { Arrival::InTime } else { Arrival::Stale(seq) })
+        Ok((seq, if in_time { Slot::Follow(signal.action) } else { Slot::Stale }))
     }
 }
 
@@ -257,6 +300,11 @@ fn parse(line: &str) -> Result<(Signal, Option<String>), Refusal> {
         return Ok((received.signal, Some(received.received_at)));
     }
     match serde_json::from_str::<Signal>(line) {
+        Ok(signal) if to_line(&signal) != line => Err((
+            Some(signal.seq),
+            Fault::NotCanonical,
+            "the same fields, but not the bytes that were signed".to_owned(),
+        )),
         Ok(signal) => Ok((signal, None)),
         Err(error) => Err((None, Fault::Unreadable, error.to_string())),
     }
@@ -265,7 +313,7 @@ fn parse(line: &str) -> Result<(Signal, Option<String>), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::{Signer, to_line};
+    use crate::signals::Signer;
     use assay_types::{Candle, FillRule, Market, Qty, SigningKey, Timeframe};
 
     const CLOSES: usize = 60;
@@ -359,6 +407,13 @@ mod tests {
             let audit = audited(&bad);
             assert_eq!(only_fault(&audit), (5, Fault::Signature), "{from}");
         }
+        for (from, to) in [("LONG_100", "\\u004cONG_100"), ("}", " }"), ("\"sig_hash\":\"", "\"sig_hash\":  \"")] {
+            let mut bad = good.clone();
+            bad[4] = bad[4].replacen(from, to, 1);
+            if bad[4] != good[4] {
+                assert_eq!(only_fault(&audited(&bad)), (5, Fault::NotCanonical), "{from}");
+            }
+        }
         let mut bad = good.clone();
         bad[4].pop();
         assert_eq!(only_fault(&audited(&bad)), (5, Fault::Unreadable));
@@ -371,7 +426,12 @@ mod tests {
         let good = lines(SignalMode::Replay);
         let mut swapped = good.clone();
         swapped.swap(10, 11);
-        assert_eq!(only_fault(&audited(&swapped)), (12, Fault::OutOfOrder));
+        // Of two swapped lines the one that runs ahead is blamed.
+        assert_eq!(only_fault(&audited(&swapped)), (11, Fault::OutOfOrder));
+        let mut early = good.clone();
+        let last = early.remove(30);
+        early.insert(1, last);
+        assert_eq!(only_fault(&audited(&early)), (2, Fault::OutOfOrder));
         let mut doubled = good.clone();
         doubled.insert(10, good[9].clone());
         let audit = audited(&doubled);
@@ -438,6 +498,8 @@ mod tests {
         let late = received(&|seq| if seq == 6 { STALE_AFTER_MS + 1 } else { 900 });
         assert_eq!((late.stale, late.stale_seqs.as_slice(), late.accepted), (1, [6].as_slice(), CLOSES as u64 - 1));
         assert_ne!(late.equity_hash, in_time.equity_hash);
+        let early = received(&|seq| if seq == 6 { -CLOCK_TOLERANCE_MS - 1 } else { 900 });
+        assert_eq!(only_fault(&early).1, Fault::ArrivalTime);
         // Without arrival times nothing of a live file can be followed.
         assert!(audited(&signals).forged.iter().all(|line| line.fault == Fault::ArrivalTime));
     }
@@ -447,7 +509,7 @@ mod tests {
         let good = lines(SignalMode::Replay);
         let audit = |lines: &[String], key: Option<&str>| audit(&lines.join("\n"), &candles(), key);
         assert!(matches!(audit(&[], None), Err(EngineError::Empty)));
-        assert!(matches!(audit(&good[1..], None), Err(EngineError::Header(_))));
+        assert!(matches!(audit(&good[1..], None), Err(EngineError::NotAHeader(_))));
         let mut bad = good.clone();
         bad[0] = bad[0].replace("\"fee_ppm\":1000", "\"fee_ppm\":0");
         assert!(matches!(audit(&bad, None), Err(EngineError::Header(_))));

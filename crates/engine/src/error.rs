@@ -9,7 +9,10 @@ pub enum EngineError {
     /// The signal file has no lines.
     #[error("the signal file is empty: its first line must be a signed header")]
     Empty,
-    /// The first line is not a header whose signature holds.
+    /// The first line is not a header.
+    #[error("line 1 is not the header of a signal file: {0}")]
+    NotAHeader(serde_json::Error),
+    /// The first line is a header whose signature does not hold.
     #[error("line 1: the header is not valid: {0}")]
     Header(String),
     /// The header is signed by another key than the one expected.

@@ -60,11 +60,14 @@ pub fn to_line<T: serde::Serialize>(value: &T) -> String {
 /// key that the creator registered; a file signed by another key is refused.
 ///
 /// # Errors
-/// [`EngineError::Header`] when the line is no header or its signature does not hold,
+/// [`EngineError::NotAHeader`] when the line is no header, [`EngineError::Header`] when its
+/// signature does not hold or its bytes are not the signer's,
 /// [`EngineError::OtherKey`] when it is signed by another key.
 pub fn read_header(line: &str, pinned_key: Option<&str>) -> Result<SignalHeader, EngineError> {
-    let header: SignalHeader =
-        serde_json::from_str(line).map_err(|error| EngineError::Header(format!("it does not read: {error}")))?;
+    let header: SignalHeader = serde_json::from_str(line).map_err(EngineError::NotAHeader)?;
+    if to_line(&header) != line.trim_end() {
+        return Err(EngineError::Header("these are not the bytes that were signed".to_owned()));
+    }
     if let Some(expected) = pinned_key
         && !expected.eq_ignore_ascii_case(&header.public_key)
     {

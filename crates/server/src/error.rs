@@ -28,6 +28,9 @@ pub enum JobError {
     /// A check did not hold.
     #[error("{0}")]
     Check(String),
+    /// The work was tried and failed.
+    #[error("{0}")]
+    Failed(String),
     /// Local state.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,10 +60,9 @@ impl JobError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Check(_) => ErrorKind::CheckFailed,
+            Self::Failed(_) => ErrorKind::Failed,
             Self::Store(StoreError::Corrupt { .. }) => ErrorKind::CheckFailed,
-            Self::Store(StoreError::Io { source, action: "read", .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
+            Self::Store(StoreError::Io { source, action: "read", .. }) if is_wrong_file(source.kind()) => {
                 ErrorKind::BadInput
             }
             Self::Store(StoreError::Io { .. } | StoreError::Locked { .. }) => ErrorKind::Failed,
@@ -75,6 +77,12 @@ impl JobError {
     }
 }
 
+/// What a file that the user named may fail with: it is not there, or no file, or no text.
+const fn is_wrong_file(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Io;
+    matches!(kind, Io::NotFound | Io::IsADirectory | Io::NotADirectory | Io::InvalidData)
+}
+
 /// Damage in the lake is a failed check, a failing disk or network a failure, and
 /// anything else a matter of the input.
 fn lake_kind(error: &LakeError) -> ErrorKind {
@@ -84,7 +92,7 @@ fn lake_kind(error: &LakeError) -> ErrorKind {
         | LakeError::CorruptPartition { .. }
         | LakeError::Manifest { .. } => ErrorKind::CheckFailed,
         // A file that the user named and that is not there.
-        LakeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::BadInput,
+        LakeError::Io { source, .. } if is_wrong_file(source.kind()) => ErrorKind::BadInput,
         LakeError::Io { .. }
         | LakeError::Store { .. }
         | LakeError::Locked { .. }

@@ -25,7 +25,13 @@ pub struct FeatureSet {
     pub computed: bool,
 }
 
-/// What is kept beside the table.
+/// What is kept beside the table, with a hash over all of it.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    sha256: Hash,
+    beside: Beside,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Beside {
     table_sha256: Hash,
@@ -75,13 +81,21 @@ pub fn feature_set(
             Beside { table_sha256: Hash::of(&bytes), warm_up, scaling: scaling.clone(), stream: stream.clone() };
         write_atomic(&table_path, &bytes)?;
         // Written last: its presence says that the table is complete.
-        write_atomic(&beside_path, &serde_json::to_vec_pretty(&beside).expect("plain data"))?;
+        let sealed = Sealed { sha256: seal(&beside), beside };
+        write_atomic(&beside_path, &serde_json::to_vec_pretty(&sealed).expect("plain data"))?;
     }
     Ok(FeatureSet { hash, table, scaling, stream, computed: true })
 }
 
+fn seal(beside: &Beside) -> Hash {
+    Hash::of_json(&serde_json::to_value(beside).expect("plain data"))
+}
+
 fn read_back(candles: &Candles, table: &[u8], beside: &[u8]) -> Result<(FeatureTable, Beside), String> {
-    let beside: Beside = serde_json::from_slice(beside).map_err(|error| error.to_string())?;
+    let Sealed { sha256, beside } = serde_json::from_slice(beside).map_err(|error| error.to_string())?;
+    if seal(&beside) != sha256 {
+        return Err("the scaling or the stream state was changed".to_owned());
+    }
     if Hash::of(table) != beside.table_sha256 {
         return Err("the table's SHA-256 differs".to_owned());
     }

@@ -46,6 +46,9 @@ impl<'a> Workspace<'a> {
             None => local(&home.lake())?,
             Some(address) => match address.strip_prefix("s3://") {
                 Some(bucket) => BlockingLake::new(Lake::open_s3(&s3(bucket))?)?,
+                None if address.contains("://") => {
+                    return Err(JobError::Input(format!("--lake {address}: use a folder, or s3://BUCKET/PREFIX")));
+                }
                 None => local(Path::new(address))?,
             },
         };

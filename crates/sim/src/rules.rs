@@ -75,14 +75,15 @@ impl Rules {
         }
     }
 
-    /// The same rules with `factor` times the fee and both slippages; borrow cost
-    /// and funding stay.
+    /// The same rules with `factor` times the fee, both slippages and the borrow cost;
+    /// funding, which is paid as often as received, stays.
     #[must_use]
     pub fn with_cost_factor(&self, factor: u32) -> Self {
         Self {
             fee_ppm: self.fee_ppm.saturating_mul(factor),
             slippage_ticks: self.slippage_ticks.saturating_mul(factor),
             slippage_bps: self.slippage_bps.saturating_mul(factor),
+            borrow_bps_per_day: self.borrow_bps_per_day.saturating_mul(factor),
             ..self.clone()
         }
     }

@@ -43,6 +43,12 @@ impl Lock {
         note(&mut file).map_err(StoreError::io("write", path))?;
         Ok(Self { _file: file })
     }
+
+    /// Whether some process holds the lock at `path` now; looks without writing.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 #[cfg(test)]

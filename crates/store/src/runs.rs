@@ -8,6 +8,9 @@ use crate::error::StoreError;
 use crate::files::{read, read_to_string, write_atomic};
 use crate::lock::Lock;
 
+/// Hexadecimal digits of a run id; folders with other names are not runs.
+const ID_DIGITS: usize = 32;
+
 /// The folder of all runs.
 #[derive(Debug, Clone)]
 pub struct Runs {
@@ -41,6 +44,8 @@ pub struct RunSummary {
     pub equity_hash: Option<String>,
     /// Final equity on the test split, decimal text; `None` until the run is done.
     pub final_equity: Option<String>,
+    /// SHA-256 of `artefacts.json`, which pins every other file; `None` until the run is done.
+    pub artefacts_hash: Option<String>,
 }
 
 impl Runs {
@@ -98,7 +103,9 @@ impl Runs {
             return Ok(Vec::new());
         }
         let entries = std::fs::read_dir(&self.folder).map_err(StoreError::io("read", &self.folder))?;
-        let mut ids: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let is_id = |name: &String| name.len() == ID_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut ids: Vec<String> = names.filter(is_id).collect();
         ids.sort();
         Ok(ids)
     }
@@ -142,7 +149,18 @@ impl RunFolder {
     /// Whether some process holds the run's lock now.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.lock.exists() && matches!(self.lock(), Err(StoreError::Locked { .. }))
+        Lock::is_held(&self.lock)
+    }
+
+    /// Removes what killed writers of this run left behind. To be called by the holder
+    /// of its lock.
+    pub fn remove_temporary_files(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.path) else { return };
+        let left = entries.filter_map(Result::ok).map(|entry| entry.path());
+        for path in left.filter(|path| path.extension().is_some_and(|extension| extension == "tmp")) {
+            // A file that cannot be removed only takes space.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Writes one file of the run atomically.
@@ -176,11 +194,16 @@ impl RunFolder {
     /// read.
     pub fn summary(&self) -> Result<RunSummary, StoreError> {
         let path = self.file("run.json");
-        serde_json::from_slice(&read(&path)?).map_err(|error| StoreError::Corrupt {
-            path,
-            reason: error.to_string(),
-            fix: "train the run again",
-        })
+        let corrupt = |reason: String| StoreError::Corrupt {
+            path: path.clone(),
+            reason,
+            fix: "remove its folder and train it again",
+        };
+        let summary: RunSummary = serde_json::from_slice(&read(&path)?).map_err(|error| corrupt(error.to_string()))?;
+        if summary.run_id != self.run_id {
+            return Err(corrupt(format!("it belongs to run {}", summary.run_id)));
+        }
+        Ok(summary)
     }
 
     /// Replaces the run's summary.
@@ -210,23 +233,30 @@ mod tests {
             weights_hash: None,
             equity_hash: None,
             final_equity: None,
+            artefacts_hash: None,
         }
+    }
+
+    fn id(start: &str) -> String {
+        format!("{start:0<32}")
     }
 
     #[test]
     fn runs_are_found_by_prefix() {
         let home = tempfile::tempdir().unwrap();
         let runs = Runs::new(home.path());
-        for (id, time) in [("aa11", 1), ("aa22", 3), ("bb33", 2)] {
-            runs.folder(id).set_summary(&summary(id, time)).unwrap();
+        for (start, time) in [("aa11", 1), ("aa22", 3), ("bb33", 2)] {
+            runs.folder(&id(start)).set_summary(&summary(&id(start), time)).unwrap();
         }
-        assert_eq!(runs.find("BB").unwrap().run_id(), "bb33");
+        std::fs::create_dir_all(home.path().join("runs").join(id("aa22") + ".bak")).unwrap();
+        assert_eq!(runs.find("BB").unwrap().run_id(), id("bb33"));
+        assert_eq!(runs.find("aa2").unwrap().run_id(), id("aa22"));
         assert!(matches!(runs.find("aa"), Err(StoreError::Ambiguous { .. })));
         for missing in ["cc", "", "../aa11"] {
             assert!(matches!(runs.find(missing), Err(StoreError::NotFound { .. })), "{missing}");
         }
         let order: Vec<String> = runs.list().unwrap().into_iter().map(|run| run.run_id).collect();
-        assert_eq!(order, ["aa22", "bb33", "aa11"]);
+        assert_eq!(order, ["aa22", "bb33", "aa11"].map(id));
     }
 
     #[test]

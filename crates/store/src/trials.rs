@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::files::{append_line, read_to_string};
+use crate::files::{append_line, read};
 use crate::lock::Lock;
 
 /// One evaluation of one strategy on one test period.
@@ -45,25 +45,30 @@ impl Trials {
     /// [`StoreError`] when the list cannot be read or written.
     pub fn record(&self, trial: &Trial) -> Result<(), StoreError> {
         let _lock = self.lock_patiently()?;
-        let known = self.of_period(&trial.dataset, trial.from_ms, trial.to_ms)?;
-        if known.iter().any(|other| other.subject == trial.subject) {
+        let known = self.on(&trial.dataset, trial.from_ms, trial.to_ms)?;
+        let same = |other: &Trial| {
+            (other.from_ms, other.to_ms, &other.subject) == (trial.from_ms, trial.to_ms, &trial.subject)
+        };
+        if known.iter().any(same) {
             return Ok(());
         }
         append_line(&self.path, &serde_json::to_string(trial).expect("a trial is plain data"))
     }
 
-    /// The trials on exactly the period `[from_ms, to_ms)` of `dataset`, oldest first.
-    /// A line that a killed process left unfinished is passed over.
+    /// The trials on periods of `dataset` that overlap `[from_ms, to_ms)`, oldest first:
+    /// a period that is moved by a candle is looked at again all the same. A line that a
+    /// killed process left unfinished is passed over.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn of_period(&self, dataset: &str, from_ms: i64, to_ms: i64) -> Result<Vec<Trial>, StoreError> {
+    pub fn on(&self, dataset: &str, from_ms: i64, to_ms: i64) -> Result<Vec<Trial>, StoreError> {
         if !self.path.exists() {
             return Ok(Vec::new());
         }
-        let text = read_to_string(&self.path)?;
+        let bytes = read(&self.path)?;
+        let text = String::from_utf8_lossy(&bytes);
         let trials = text.lines().filter_map(|line| serde_json::from_str::<Trial>(line).ok());
-        Ok(trials.filter(|t| t.dataset == dataset && t.from_ms == from_ms && t.to_ms == to_ms).collect())
+        Ok(trials.filter(|t| t.dataset == dataset && t.from_ms < to_ms && from_ms < t.to_ms).collect())
     }
 
     /// The list's lock is held for milliseconds only, so it is worth waiting for.
@@ -99,9 +104,10 @@ mod tests {
         for t in [trial("a", 0), trial("a", 0), trial("b", 0), trial("a", 50)] {
             trials.record(&t).unwrap();
         }
-        assert_eq!(trials.of_period("synthetic/BTC-USD/1h", 0, 100).unwrap().len(), 2);
-        assert_eq!(trials.of_period("synthetic/BTC-USD/1h", 50, 100).unwrap().len(), 1);
-        assert_eq!(trials.of_period("other/BTC-USD/1h", 0, 100).unwrap().len(), 0);
+        assert_eq!(trials.on("synthetic/BTC-USD/1h", 0, 100).unwrap().len(), 3);
+        assert_eq!(trials.on("synthetic/BTC-USD/1h", 0, 50).unwrap().len(), 2);
+        assert_eq!(trials.on("synthetic/BTC-USD/1h", 100, 200).unwrap().len(), 0);
+        assert_eq!(trials.on("other/BTC-USD/1h", 0, 100).unwrap().len(), 0);
     }
 
     #[test]
@@ -121,6 +127,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(trials.of_period("synthetic/BTC-USD/1h", 0, 1).unwrap().len(), 40);
+        assert_eq!(trials.on("synthetic/BTC-USD/1h", 0, 1).unwrap().len(), 40);
     }
 }

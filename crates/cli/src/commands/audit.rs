@@ -16,11 +16,16 @@ pub struct Audit {
     #[arg(long, value_name = "DATASET")]
     dataset: Dataset,
     /// The creator's public key, 64 hexadecimal digits; other keys are refused.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = hex_64)]
     key: Option<String>,
     /// The equity hash that was claimed; the audit fails when it comes to another.
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = hex_64)]
     expect: Option<String>,
+}
+
+fn hex_64(text: &str) -> Result<String, String> {
+    let fits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(text.to_owned()) } else { Err("it is not 64 hexadecimal digits".to_owned()) }
 }
 
 impl Audit {

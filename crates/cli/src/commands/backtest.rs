@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use assay_server::jobs::backtest::{BacktestDone, BacktestRequest, CostOptions};
+use assay_server::jobs::runs::short_id;
 use assay_server::report::{NONE, format_metric, scenario_words};
 use assay_server::{Dataset, FillRule, Money, Price, Qty, Workspace};
 use clap::Args;
@@ -30,7 +31,7 @@ pub struct Backtest {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Initial cash [default: 10000].
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     cash: Option<Money>,
     /// Price tick; by default from the instrument table.
     #[arg(long, value_name = "PRICE")]
@@ -44,6 +45,12 @@ pub struct Backtest {
     /// Slippage per fill in price ticks [default: 3].
     #[arg(long, value_name = "N")]
     slippage_ticks: Option<u32>,
+    /// Further slippage in basis points of the price [default: 0].
+    #[arg(long, value_name = "N")]
+    slippage_bps: Option<u32>,
+    /// Borrow cost of a short in basis points per day [default: 0].
+    #[arg(long, value_name = "N")]
+    borrow_bps_per_day: Option<u32>,
     /// When decisions fill [default: close].
     #[arg(long, value_name = "close|next_open", value_parser = fill_rule)]
     fill: Option<FillRule>,
@@ -65,6 +72,8 @@ impl Backtest {
             step: self.step,
             fee_ppm: self.fee_ppm,
             slippage_ticks: self.slippage_ticks,
+            slippage_bps: self.slippage_bps,
+            borrow_bps_per_day: self.borrow_bps_per_day,
             fill_rule: self.fill,
         };
         let request = BacktestRequest {
@@ -79,7 +88,7 @@ impl Backtest {
         let done = request.run(workspace)?;
         let next = match (&done.report, &done.evaluation.subject.run_id) {
             (Some(report), _) => format!("open {report}/report.html"),
-            (None, Some(run)) => format!("assay backtest {} --out report", &run[..12]),
+            (None, Some(run)) => format!("assay backtest {} --out report", short_id(run)),
             (None, None) => "the same with --out report".to_owned(),
         };
         console.answer(&done, &text(&done), &next)
@@ -96,10 +105,15 @@ fn text(done: &BacktestDone) -> String {
         format!("  data_hash     {}", evaluation.data_hash),
         format!("  equity_hash   {}", evaluation.equity_hash),
         format!("  final_equity  {}", evaluation.final_equity),
-        format!("  fills         {} ({} trades)", evaluation.fills, evaluation.trades),
+        format!("  fills         {} ({} positions)", evaluation.fills, evaluation.trades),
     ];
     if evaluation.hypothetical_short {
         lines.push("  hypothetical  it holds spot shorts, which a spot account cannot".to_owned());
+    }
+    if evaluation.in_sample_candles > 0 {
+        let count = evaluation.in_sample_candles;
+        lines
+            .push(format!("  IN-SAMPLE     {count} candles of this period were trained on: the result proves nothing"));
     }
     if evaluation.end == assay_server::End::Terminated {
         lines.push("  ruined        equity fell to zero or below; the back-test ends there".to_owned());

@@ -210,7 +210,7 @@ fn print_list(listed: &Listed, console: &Console) -> anyhow::Result<()> {
                 format_utc(d.last_ms),
                 d.gaps.len().to_string(),
                 d.missing.to_string(),
-                d.partitions.len().to_string(),
+                d.partition_count.to_string(),
             ]
         })
         .collect();

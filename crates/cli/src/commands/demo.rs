@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assay_server::jobs::demo::{Demo as Job, DemoDone};
+use assay_server::jobs::runs::short_id;
 use assay_server::report::{money, or_dash, percent, ratio};
 use assay_server::{JobError, Market, Timeframe, Workspace};
 use clap::Args;
@@ -43,7 +44,7 @@ impl Demo {
         if self.open {
             open(Path::new(&done.report));
         }
-        let next = format!("assay run show {}", &done.run_id[..12]);
+        let next = format!("assay run show {}", short_id(&done.run_id));
         console.answer(&done, &text(&done), &next)
     }
 }

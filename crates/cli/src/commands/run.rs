@@ -1,7 +1,7 @@
 //! `assay run …`
 
 use assay_server::Workspace;
-use assay_server::jobs::runs::{Compared, Difference, RunLine, RunShown, compare_runs, list_runs, show_run};
+use assay_server::jobs::runs::{Compared, Difference, RunLine, RunShown, compare_runs, list_runs, short_id, show_run};
 use assay_server::time_text::format_utc;
 use clap::Subcommand;
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn print_list(runs: &[RunLine], console: &Console) -> anyhow::Result<()> {
         .iter()
         .map(|RunLine { summary: run, state }| {
             vec![
-                run.run_id[..12].to_owned(),
+                short_id(&run.run_id).to_owned(),
                 (*state).to_owned(),
                 run.algorithm.clone(),
                 run.dataset.clone(),
@@ -85,7 +85,7 @@ pub fn print_run(run: &RunShown, console: &Console) -> anyhow::Result<()> {
         lines.extend(artefacts.iter().map(|(name, cid)| format!("  {name:<22} {}", cid.as_str().unwrap_or("—"))));
     }
     let next = match *state {
-        "done" => format!("assay signals replay {} --out signals.jsonl", &summary.run_id[..12]),
+        "done" => format!("assay signals replay {} --out signals.jsonl", short_id(&summary.run_id)),
         "interrupted" => "assay train … --resume".to_owned(),
         _ => "assay run list".to_owned(),
     };
@@ -95,7 +95,7 @@ pub fn print_run(run: &RunShown, console: &Console) -> anyhow::Result<()> {
 fn print_comparison(compared: &Compared, console: &Console) -> anyhow::Result<()> {
     let [a, b] = &compared.run_ids;
     let row = |d: &Difference| vec![d.name.clone(), number(&d.a), number(&d.b)];
-    let head = ["", &a[..12], &b[..12]];
+    let head = ["", short_id(a), short_id(b)];
     let mut parts = Vec::new();
     if compared.config.is_empty() {
         parts.push("the configs are the same".to_owned());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use assay_server::jobs::runs::short_id;
 use assay_server::jobs::search::{Search, Searched};
 use assay_server::jobs::train::{Train as Job, Trained};
 use assay_server::report::{or_dash, percent};
@@ -22,7 +23,7 @@ pub struct Train {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seed; wins over the config.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Go on from the last checkpoint of an interrupted run.
     #[arg(long, conflicts_with = "again")]
@@ -56,7 +57,7 @@ impl Train {
         let next = if done.dry_run {
             "the same without --dry-run".to_owned()
         } else {
-            format!("assay backtest {} --out report", &done.run_id[..12])
+            format!("assay backtest {} --out report", short_id(&done.run_id))
         };
         console.answer(&done, &text(&done), &next)
     }
@@ -78,12 +79,13 @@ fn print_search(done: &Searched, console: &Console) -> anyhow::Result<()> {
             ]
         })
         .collect();
+    let verb = if done.run.is_some() { "recorded" } else { "would be recorded" };
     let mut parts =
-        vec![table(&["trial", "validation", "outcome", "", "keys"], &rows), format!("recorded in {}", done.path)];
+        vec![table(&["trial", "validation", "outcome", "", "keys"], &rows), format!("{verb} in {}", done.record)];
     let mut next = "the same without --dry-run".to_owned();
     if let Some(run) = &done.run {
         parts.push(format!("the best config as a run:\n{}", text(run)));
-        next = format!("assay backtest {} --out report", &run.run_id[..12]);
+        next = format!("assay backtest {} --out report", short_id(&run.run_id));
     }
     console.answer(done, &parts.join("\n\n"), &next)
 }

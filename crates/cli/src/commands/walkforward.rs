@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use assay_server::jobs::runs::short_id;
 use assay_server::jobs::walkforward::{WalkForward, WalkedFold};
 use assay_server::report::{NONE, or_dash, percent, ratio};
 use assay_server::{FoldWindow, Workspace, read_config};
@@ -34,7 +35,7 @@ impl Walkforward {
             vec![
                 fold.test[0].clone(),
                 fold.test[1].clone(),
-                fold.run_id[..12].to_owned(),
+                short_id(&fold.run_id).to_owned(),
                 fold.final_equity.clone().unwrap_or_else(|| NONE.to_owned()),
                 get("total_return", percent),
                 get("buy_and_hold_return", percent),

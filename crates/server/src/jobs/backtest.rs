@@ -3,17 +3,21 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use assay_sim::{Rules, Strategy};
+use assay_features::{FeatureTable, lookahead};
+use assay_sim::{Rules, Strategy, backtest};
 use assay_types::{Candles, Dataset, FillRule, Money, Price, Qty, instrument};
 use serde::Serialize;
 
 use crate::error::JobError;
-use crate::jobs::evaluate::{Evaluation, Subject, evaluate};
+use crate::jobs::evaluate::{Evaluation, Lookahead, Subject, evaluate};
 use crate::jobs::policy_decider::PolicyDecider;
 use crate::jobs::prepare::tick_and_step;
-use crate::jobs::runs::{LoadedRun, load_dataset};
+use crate::jobs::runs::{LoadedRun, load_dataset, short_id};
 use crate::report;
-use crate::workspace::{Workspace, user_time};
+use crate::workspace::{Workspace, period_text, user_time};
+
+/// Truncations that the look-ahead check compares.
+const LOOKAHEAD_CUTS: usize = 4;
 
 /// What trading costs, where it differs from the defaults or the run's own.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +32,10 @@ pub struct CostOptions {
     pub fee_ppm: Option<u32>,
     /// Slippage in price ticks.
     pub slippage_ticks: Option<u32>,
+    /// Further slippage in basis points.
+    pub slippage_bps: Option<u32>,
+    /// Borrow cost of a short in basis points per day.
+    pub borrow_bps_per_day: Option<u32>,
     /// When decisions fill.
     pub fill_rule: Option<FillRule>,
 }
@@ -40,6 +48,8 @@ impl CostOptions {
             step: self.step.unwrap_or(rules.step),
             fee_ppm: self.fee_ppm.unwrap_or(rules.fee_ppm),
             slippage_ticks: self.slippage_ticks.unwrap_or(rules.slippage_ticks),
+            slippage_bps: self.slippage_bps.unwrap_or(rules.slippage_bps),
+            borrow_bps_per_day: self.borrow_bps_per_day.unwrap_or(rules.borrow_bps_per_day),
             fill_rule: self.fill_rule.unwrap_or(rules.fill_rule),
             ..rules.clone()
         }
@@ -142,10 +152,12 @@ impl BacktestRequest {
         let (tick, step) = tick_and_step(&market.to_string(), instrument(market), self.costs.tick, self.costs.step)?;
         let rules = self.costs.apply(&Rules { step, ..Rules::new(tick) });
         let range = candles.range(from, to);
+        check_period(&candles, &range)?;
         let mut decider = strategy.decider();
         workspace.progress.stage("back-test");
+        let result = backtest(&candles, &rules, range.clone(), |view| decider.decide(view))?;
         let subject = Subject::rule(strategy.to_string());
-        let evaluation = evaluate(workspace, subject, &candles, range, &rules, |view| decider.decide(view))?;
+        let evaluation = evaluate(workspace, subject, &candles, range, &rules, result)?;
         Ok((candles, evaluation))
     }
 }
@@ -160,16 +172,51 @@ pub fn evaluate_run(
     candles: &Candles,
     range: Range<usize>,
 ) -> Result<Evaluation, JobError> {
+    check_period(candles, &range)?;
+    let lookahead = check_lookahead(run, candles, range.end)?;
     let mut decider = PolicyDecider::new(run.strategy()?, candles, range.clone())?;
+    let rules = run.pins.rules.clone();
+    let result = backtest(candles, &rules, range.clone(), |view| decider.decide(view))?;
+    decider.finish()?;
+    let seen = run.pins.split.train().start..run.pins.split.validation().end;
+    let same_dataset = candles.dataset() == run.config.dataset;
+    let in_sample = range.end.min(seen.end).saturating_sub(range.start.max(seen.start));
     let subject = Subject {
-        name: format!("{} {}", run.config.algorithm.name().to_uppercase(), &run.summary.run_id[..12]),
+        name: format!("{} {}", run.config.algorithm.name().to_uppercase(), short_id(&run.summary.run_id)),
         run_id: Some(run.summary.run_id.clone()),
         weights_hash: Some(run.weights_hash),
         config_hash: Some(run.pins.config_hash),
         feature_hash: Some(run.pins.feature_hash),
     };
-    let rules = run.pins.rules.clone();
-    let evaluation = evaluate(workspace, subject, candles, range, &rules, |view| decider.decide(view))?;
-    decider.finish()?;
+    let mut evaluation = evaluate(workspace, subject, candles, range, &rules, result)?;
+    evaluation.lookahead = Some(lookahead);
+    evaluation.in_sample_candles = if same_dataset { in_sample } else { 0 };
     Ok(evaluation)
+}
+
+fn check_period(candles: &Candles, range: &Range<usize>) -> Result<(), JobError> {
+    if range.is_empty() || range.end > candles.len() {
+        let dataset = candles.dataset();
+        let known = candles.len().checked_sub(1).map_or_else(
+            || "it is empty".to_owned(),
+            |last| format!("it has candles from {}", period_text(candles.open_time_ms[0], candles.close_time_ms(last))),
+        );
+        return Err(JobError::Input(format!(
+            "{dataset} has no candles in that period ({known}): choose --from before --to and inside it"
+        )));
+    }
+    Ok(())
+}
+
+/// Recomputes the run's features on truncated candles; a feature that changes has seen
+/// the future, and no result that uses it is shown.
+fn check_lookahead(run: &LoadedRun, candles: &Candles, end: usize) -> Result<Lookahead, JobError> {
+    let spec = &run.pins.features;
+    spec.check()?;
+    let known = candles.slice(0..end);
+    let cuts = lookahead::cuts(known.len(), LOOKAHEAD_CUTS);
+    let build = |candles: &Candles| FeatureTable::build(candles, spec).expect("the columns were checked");
+    let found = lookahead::check(&known, build, &cuts);
+    found.map_err(|leak| JobError::Check(format!("look-ahead: {leak}")))?;
+    Ok(Lookahead { cuts: cuts.len() })
 }

@@ -1,6 +1,6 @@
 //! Integrity of the lake, and its repair.
 
-use assay_lake::{ExchangeClient, Problem, ProblemKind};
+use assay_lake::{ExchangeClient, LakeError, Problem, ProblemKind};
 use assay_types::Dataset;
 use serde::Serialize;
 
@@ -59,6 +59,16 @@ pub struct FoundProblem {
     pub left_because: Option<String>,
 }
 
+impl FoundProblem {
+    /// A manifest that does not read, which hides everything else of its dataset.
+    fn manifest(dataset: &Dataset, error: &LakeError) -> Self {
+        let detail = error.to_string();
+        let kind = ProblemKind::CorruptPartition;
+        let problem = Problem { kind, object: "manifest.json".into(), from_ms: 0, to_ms: 0, detail: detail.clone() };
+        Self { severity: "damage", dataset: dataset.to_string(), problem, detail, left_because: None }
+    }
+}
+
 impl Checked {
     /// Whether no data are damaged.
     #[must_use]
@@ -80,7 +90,14 @@ impl Check {
         };
         let mut checked = Checked::default();
         for dataset in datasets {
-            let manifest = workspace.lake.manifest(&dataset)?;
+            let manifest = match workspace.lake.manifest(&dataset) {
+                Ok(manifest) => manifest,
+                Err(error @ LakeError::Manifest { .. }) => {
+                    checked.problems.push(FoundProblem::manifest(&dataset, &error));
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let (partitions, rows) = (manifest.partitions.len() as u64, manifest.rows());
             checked.datasets.push(CheckedDataset { dataset: dataset.to_string(), partitions, rows });
             let mut found = |problem: Problem, left_because: Option<String>| {
@@ -96,6 +113,10 @@ impl Check {
             if self.repair && !workspace.dry_run {
                 let client: ExchangeClient = client(&dataset.market.exchange, self.base_url.as_deref())?;
                 let report = workspace.lake.repair(&client, &dataset)?;
+                // A message that begins with an address says that the exchange was not reached.
+                if let Some(left) = report.left.iter().find(|left| left.reason.starts_with("http")) {
+                    return Err(JobError::Failed(format!("cannot repair {dataset}: {}", left.reason)));
+                }
                 report.left.into_iter().for_each(|left| found(left.problem, Some(left.reason)));
                 checked.repaired.extend(report.repaired.into_iter().map(|problem| problem.detail));
             } else {

@@ -14,7 +14,7 @@ use crate::jobs::audit::audit_file;
 use crate::jobs::evaluate::{Evaluation, SYNTHETIC};
 use crate::jobs::import::Import;
 use crate::jobs::prepare::{prepare, range_text};
-use crate::jobs::runs::LoadedRun;
+use crate::jobs::runs::{LoadedRun, short_id};
 use crate::jobs::signals::{replay_signals, write_signals};
 use crate::jobs::train::Train;
 use crate::sample::sample_candles;
@@ -138,7 +138,7 @@ impl Demo {
             || "done before, read back".to_owned(),
             |rate| format!("{} steps, {rate:.0} a second", trained.timesteps),
         );
-        steps.done("train", format!("PPO, {rate}; run {}", &trained.run_id[..12]));
+        steps.done("train", format!("PPO, {rate}; run {}", short_id(&trained.run_id)));
         let evaluation = trained.judged.expect("a finished run has been judged");
         let test = range_text(&prepared.candles, &prepared.split.test());
         steps.done("back-test", format!("{test}; equity_hash {}…", &evaluation.equity_hash.to_string()[..12]));
@@ -180,6 +180,9 @@ impl Demo {
             return Ok(candles.dataset());
         };
         let file = first_file(path)?;
+        if path.is_dir() {
+            workspace.progress.note(&format!("of the folder the demo takes {}", file.display()));
+        }
         let (market, timeframe) = self.names(&file)?;
         let import = Import { file: file.clone(), market, options: ImportOptions::default(), replace: false };
         let done = import.candles(workspace, timeframe)?;
@@ -216,6 +219,9 @@ fn symbol(text: &str) -> Option<String> {
 /// `path`, or the first candle file of that folder by name.
 fn first_file(path: &Path) -> Result<PathBuf, JobError> {
     if !path.is_dir() {
+        if !path.exists() {
+            return Err(JobError::Input(format!("{}: there is no such file", path.display())));
+        }
         return Ok(path.to_owned());
     }
     let entries = std::fs::read_dir(path).map_err(StoreError::io("read", path))?;

@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use assay_features::lookahead::Leak;
 use assay_sim::{
-    Backtest, Bootstrap, Drawdown, Intervals, Metrics, Moments, MonthReturn, Performance, Rules, Scenario, Simulation,
-    Trials, backtest, baselines, intervals, measure, sensitivity,
+    Backtest, Bootstrap, Drawdown, Intervals, Metrics, Moments, MonthReturn, Performance, Rules, Scenario, Trials,
+    backtest, baselines, intervals, measure, sensitivity,
 };
 use assay_store::Trial;
 use assay_types::time::format_utc;
@@ -68,8 +67,11 @@ pub struct Evaluation {
     pub equity_hash: Hash,
     /// Equity at the last row.
     pub final_equity: Money,
-    /// Positions opened.
+    /// Positions opened and closed again.
     pub trades: usize,
+    /// Candles of the period that the run trained or was chosen on; 0 for rules. A
+    /// result with any of them is in-sample and proves nothing.
+    pub in_sample_candles: usize,
     /// Executions.
     pub fills: usize,
     /// How it ended: `truncated` at the end of the period, `terminated` by ruin.
@@ -86,7 +88,7 @@ pub struct Evaluation {
     pub months: Vec<MonthReturn>,
     /// Mean, deviation, skewness and kurtosis of the returns per bar.
     pub moments: Moments,
-    /// Trials on this dataset and period so far, this one included.
+    /// Trials on this dataset and overlapping periods so far, this one included.
     pub trials: u64,
     /// The same period under other strategies.
     pub baselines: Vec<Scenario>,
@@ -104,49 +106,38 @@ pub struct Evaluation {
     pub buy_and_hold: Vec<Money>,
 }
 
-/// The look-ahead check: features recomputed on truncated candles.
-#[derive(Debug, Clone, Serialize)]
+/// The look-ahead check that a result has passed: features recomputed on truncated
+/// candles are the same.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Lookahead {
     /// Truncations compared.
     pub cuts: usize,
-    /// The first value that saw the future, in words; `None` when there is none.
-    pub leak: Option<String>,
 }
 
-impl Lookahead {
-    /// From the outcome of the check.
-    #[must_use]
-    pub fn new(cuts: usize, outcome: &Result<(), Leak>) -> Self {
-        Self { cuts, leak: outcome.as_ref().err().map(ToString::to_string) }
-    }
-}
-
-/// Judges what `decide` does on the candles at `range`, and records the trial before
-/// anything is shown (R3).
+/// Judges the back-test `result` of `subject` on the candles at `range`, and records the
+/// trial before anything is shown (R3).
 ///
 /// # Errors
-/// When the rules or the range do not fit, or the trial cannot be recorded.
+/// When the rules or the range do not fit, this is a dry run, or the trial cannot be
+/// recorded.
 pub fn evaluate(
     workspace: &Workspace,
     subject: Subject,
     candles: &Candles,
     range: Range<usize>,
     rules: &Rules,
-    decide: impl FnMut(&Simulation<'_>) -> Target,
+    result: Backtest,
 ) -> Result<Evaluation, JobError> {
-    if range.is_empty() {
-        let dataset = candles.dataset();
-        return Err(JobError::Input(format!(
-            "{dataset} has no candles in that period: choose another --from and --to"
-        )));
+    if workspace.dry_run {
+        let text = "an evaluation always records its trial, so there is nothing to show dry: leave out --dry-run";
+        return Err(JobError::Input(text.to_owned()));
     }
-    let result = backtest(candles, rules, range.clone(), decide)?;
-    let first = measure(candles, rules, &result, &Trials::default())?;
-    let trials = record_trial(workspace, &subject, candles, &range, &first.moments)?;
-    let Performance { metrics, worst_drawdowns, months, moments } = measure(candles, rules, &result, &trials)?;
     let hold = backtest(candles, rules, range.clone(), |_| Target::Long)?;
     let baselines = baselines(candles, rules, range.clone(), &result.targets, RANDOM_SEED)?;
     let sensitivity = sensitivity(candles, rules, range.clone(), &result.targets)?;
+    let first = measure(candles, rules, &result, &Trials::default())?;
+    let trials = record_trial(workspace, &subject, candles, &range, rules, &first.moments)?;
+    let Performance { metrics, worst_drawdowns, months, moments } = measure(candles, rules, &result, &trials)?;
     let equity: Vec<f64> = result.equity.iter().map(|equity| equity.to_f64()).collect();
     let periods_per_year = candles.timeframe.periods_per_year();
     let intervals = intervals(&equity, periods_per_year, &Bootstrap::default()).ok();
@@ -162,7 +153,7 @@ pub fn evaluate(
         data_hash: candles.slice(range.clone()).data_hash(),
         equity_hash: result.equity_hash(),
         final_equity: result.last_equity(),
-        trades: result.round_trips().len(),
+        trades: result.round_trips().iter().filter(|trip| trip.closed_at_ms.is_some()).count(),
         fills: result.fills.len(),
         end: result.end,
         hypothetical_short: short && !candles.market.symbol.ends_with("-PERP"),
@@ -174,6 +165,7 @@ pub fn evaluate(
         trials: trials.count,
         baselines,
         sensitivity,
+        in_sample_candles: 0,
         lookahead: None,
         rules: rules.clone(),
         buy_and_hold: hold.equity,
@@ -188,17 +180,18 @@ fn record_trial(
     subject: &Subject,
     candles: &Candles,
     range: &Range<usize>,
+    rules: &Rules,
     moments: &Moments,
 ) -> Result<Trials, JobError> {
     let dataset = candles.dataset().to_string();
     let (from_ms, to_ms) = (candles.open_time_ms[range.start], candles.close_time_ms(range.end - 1));
     let sharpe_per_bar = (moments.deviation > 0.0).then(|| moments.mean / moments.deviation);
-    let trial = Trial { dataset, from_ms, to_ms, subject: subject.trial_name(), sharpe_per_bar, at_ms: now_ms() };
+    let costs = Hash::of_json(&serde_json::to_value(rules).expect("rules are plain data")).to_string();
+    let subject = format!("{} under {}", subject.trial_name(), &costs[..16]);
+    let trial = Trial { dataset, from_ms, to_ms, subject, sharpe_per_bar, at_ms: now_ms() };
     let trials = workspace.home.trials();
-    if !workspace.dry_run {
-        trials.record(&trial)?;
-    }
-    let recorded = trials.of_period(&trial.dataset, from_ms, to_ms)?;
+    trials.record(&trial)?;
+    let recorded = trials.on(&trial.dataset, from_ms, to_ms)?;
     let ratios = recorded.iter().filter_map(|trial| trial.sharpe_per_bar).collect();
     Ok(Trials { count: (recorded.len() as u64).max(1), ratios })
 }

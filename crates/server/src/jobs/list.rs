@@ -11,6 +11,8 @@ use crate::workspace::Workspace;
 pub struct Listed {
     /// One entry per dataset, in order of names.
     pub datasets: Vec<ListedDataset>,
+    /// Every partition of every candle dataset.
+    pub partitions: Vec<ListedPartition>,
 }
 
 /// One dataset.
@@ -28,13 +30,15 @@ pub struct ListedDataset {
     pub gaps: Vec<Gap>,
     /// Candles missing in all gaps.
     pub missing: u64,
-    /// Its partitions.
-    pub partitions: Vec<ListedPartition>,
+    /// How many partitions it has.
+    pub partition_count: usize,
 }
 
 /// One partition.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListedPartition {
+    /// Its dataset.
+    pub dataset: String,
     /// Name, such as `2024-01`.
     pub name: String,
     /// Rows in it.
@@ -48,15 +52,16 @@ pub struct ListedPartition {
 /// # Errors
 /// When a manifest is damaged or the store fails.
 pub fn list(workspace: &Workspace) -> Result<Listed, JobError> {
-    let mut datasets = Vec::new();
+    let (mut datasets, mut partitions) = (Vec::new(), Vec::new());
     for coverage in workspace.lake.list()? {
         let dataset: Dataset = coverage.dataset;
         let manifest = workspace.lake.manifest(&dataset)?;
-        let partitions = manifest.partitions.iter().map(|(name, partition)| ListedPartition {
+        partitions.extend(manifest.partitions.iter().map(|(name, partition)| ListedPartition {
+            dataset: dataset.to_string(),
             name: name.clone(),
             rows: partition.rows,
             sha256: partition.sha256.to_string(),
-        });
+        }));
         datasets.push(ListedDataset {
             dataset: dataset.to_string(),
             rows: coverage.rows,
@@ -64,7 +69,7 @@ pub fn list(workspace: &Workspace) -> Result<Listed, JobError> {
             last_ms: coverage.last_ms,
             gaps: coverage.gaps,
             missing: coverage.missing,
-            partitions: partitions.collect(),
+            partition_count: manifest.partitions.len(),
         });
     }
     for coverage in workspace.lake.list_trades()? {
@@ -75,8 +80,8 @@ pub fn list(workspace: &Workspace) -> Result<Listed, JobError> {
             last_ms: coverage.last_ms,
             gaps: Vec::new(),
             missing: 0,
-            partitions: Vec::new(),
+            partition_count: 0,
         });
     }
-    Ok(Listed { datasets })
+    Ok(Listed { datasets, partitions })
 }

@@ -1,6 +1,6 @@
 //! From a config to everything a run stands on: candles, split, features, rules, ids.
 
-use assay_features::{FeatureSpec, Split, SplitDates, features};
+use assay_features::{FeatureSpec, Split, SplitDates};
 use assay_lake::ALL_TIME;
 use assay_sim::Rules;
 use assay_train::TrainConfig;
@@ -53,13 +53,14 @@ pub fn prepare(workspace: &Workspace, value: &Value) -> Result<Prepared, JobErro
 /// # Errors
 /// As [`prepare`].
 pub fn prepare_on(workspace: &Workspace, config: TrainConfig, whole: Candles) -> Result<Prepared, JobError> {
-    let spec = feature_spec(&config)?;
+    let (config, spec) = resolve(config)?;
     let warm_up = spec.warm_up()?;
     let (candles, dates) = cut(workspace, &config, whole, warm_up)?;
     let split = Split::by_dates(&candles, dates, warm_up, config.allow_gaps)?;
     let data_hash = candles.data_hash();
     let features = feature_set(workspace, &candles, data_hash, &spec, &split)?;
-    let rules = rules(&config)?;
+    let resolved = "the config was resolved";
+    let rules = config.rules(config.tick.expect(resolved), config.step.expect(resolved));
     let config_hash = config.config_hash();
     let total_timesteps = config.total_timesteps.timesteps(split.train().len());
     let run_id = run_id(config_hash, data_hash, features.hash, config.seed);
@@ -79,8 +80,22 @@ pub fn run_id(config_hash: Hash, data_hash: Hash, feature_hash: Hash, seed: u64)
     Hash::of_json(&value).to_string()[..32].to_owned()
 }
 
+/// Fills in what the config leaves to tables of this version (price tick, quantity step,
+/// feature columns), so that its hash is over all that decides the run (R1).
+fn resolve(mut config: TrainConfig) -> Result<(TrainConfig, FeatureSpec), JobError> {
+    let market = &config.dataset.market;
+    let (tick, step) = tick_and_step(&market.to_string(), instrument(market), config.tick, config.step)?;
+    (config.tick, config.step) = (Some(tick), Some(step));
+    let spec = feature_spec(&config)?;
+    config.features.clone_from(&spec.columns);
+    Ok((config, spec))
+}
+
 /// The feature columns and scaler of a config; no columns means every one.
-fn feature_spec(config: &TrainConfig) -> Result<FeatureSpec, JobError> {
+///
+/// # Errors
+/// When a column is not known.
+pub fn feature_spec(config: &TrainConfig) -> Result<FeatureSpec, JobError> {
     let mut spec = FeatureSpec::default();
     if !config.features.is_empty() {
         spec.columns = config.features.clone();
@@ -128,6 +143,11 @@ fn cut(
             dates
         }
     };
+    let data_end_ms = candles.open_time_ms.last().map_or(0, |last| last + candles.timeframe.ms());
+    if test_end_ms > data_end_ms {
+        let (asked, end) = (format_utc(test_end_ms), format_utc(data_end_ms));
+        workspace.progress.note(&format!("`test_end` is {asked} but the data end at {end}: testing up to there"));
+    }
     if config.test_end.is_none() && dates.test_start_ms >= test_end_ms {
         return Err(JobError::Input(format!(
             "config key `test_start`: {} leaves no candles to test on, the data end at {}: choose an earlier date",
@@ -136,14 +156,6 @@ fn cut(
         )));
     }
     Ok((candles, dates))
-}
-
-/// The ledger's rules: the config's, with tick and step from the instrument table
-/// where the config has none.
-fn rules(config: &TrainConfig) -> Result<Rules, JobError> {
-    let known = instrument(&config.dataset.market);
-    let (tick, step) = tick_and_step(&config.dataset.market.to_string(), known, config.tick, config.step)?;
-    Ok(config.rules(tick, step))
 }
 
 /// The price tick and quantity step: as given, else from the instrument table.
@@ -170,10 +182,4 @@ pub fn tick_and_step(
 pub fn range_text(candles: &Candles, range: &std::ops::Range<usize>) -> String {
     let from = format_utc(candles.open_time_ms[range.start]);
     format!("{from} … {} ({} candles)", format_utc(candles.close_time_ms(range.end - 1)), range.len())
-}
-
-/// The columns a user can choose from.
-#[must_use]
-pub fn known_columns() -> Vec<&'static str> {
-    features::column_names()
 }

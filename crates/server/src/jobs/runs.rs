@@ -4,6 +4,7 @@ use assay_engine::PolicyStrategy;
 use assay_features::{FeatureSpec, FeatureStream, Split};
 use assay_lake::ALL_TIME;
 use assay_model::{Activation, Head, Mlp, Policy, from_safetensors};
+use assay_registry::ContentId;
 use assay_sim::Rules;
 use assay_store::{RunFolder, RunSummary, StoreError};
 use assay_train::TrainConfig;
@@ -12,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::JobError;
+use crate::jobs::prepare::TRAIN_VERSION;
 use crate::workspace::Workspace;
 
 /// Prefix of the names of the tensors that [`Policy::weights`] writes.
 const TENSORS: &str = "actor";
 /// A run whose files do not read.
-const FIX: &str = "train the run again with --again";
+const FIX: &str = "restore it, or remove the run's folder and train it again";
 
 /// Everything about a run that its hashes pin, in `pins.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,11 +91,18 @@ impl LoadedRun {
             let reason = format!("its SHA-256 is {weights_hash}, the run recorded {recorded}");
             return Err(StoreError::Corrupt { path, reason, fix: FIX }.into());
         }
+        check_artefacts(&folder, &summary)?;
         let PolicyFile { columns, scaling, head, activation } = json(&folder, "policy.json")?;
         let network = Mlp::from_tensors(&from_safetensors(&weights)?, TENSORS, activation)?;
         let policy = Policy::new(columns, scaling, network, head)?;
         let config: TrainConfig = json(&folder, "config.json")?;
-        let pins = json(&folder, "pins.json")?;
+        let pins: Pins = json(&folder, "pins.json")?;
+        if pins.train_version != TRAIN_VERSION {
+            let (id, version) = (&summary.run_id, &pins.train_version);
+            return Err(JobError::Input(format!(
+                "run {id} was made by {version}, this is {TRAIN_VERSION}: train it again"
+            )));
+        }
         Ok(Self { summary, config, pins, policy, weights_hash, folder })
     }
 
@@ -123,6 +132,33 @@ impl LoadedRun {
         }
         Ok(candles)
     }
+}
+
+/// Checks every file that decides what the policy does against the content ids that
+/// the run recorded when it was finished.
+fn check_artefacts(folder: &RunFolder, summary: &RunSummary) -> Result<(), JobError> {
+    let damaged = |name: &str, reason: String| -> JobError {
+        StoreError::Corrupt { path: folder.file(name), reason, fix: FIX }.into()
+    };
+    let listed = folder.read("artefacts.json")?;
+    if summary.artefacts_hash.as_deref() != Some(&Hash::of(&listed).to_string()) {
+        return Err(damaged("artefacts.json", "its SHA-256 is not the one in run.json".to_owned()));
+    }
+    let listed: Value = json(folder, "artefacts.json")?;
+    for name in ["config.json", "pins.json", "policy.json", "weights.safetensors"] {
+        let found = ContentId::of(&folder.read(name)?).to_string();
+        if listed[name].as_str() != Some(&found) {
+            let recorded = listed[name].as_str().unwrap_or("none");
+            return Err(damaged(name, format!("its content id is {found}, the run recorded {recorded}")));
+        }
+    }
+    Ok(())
+}
+
+/// The first digits of a run id, enough to name it.
+#[must_use]
+pub fn short_id(run_id: &str) -> &str {
+    run_id.get(..12).unwrap_or(run_id)
 }
 
 /// `policy.json` of `policy`.

@@ -6,14 +6,14 @@ use std::path::Path;
 use assay_model::Isa;
 use assay_store::{read, write_atomic};
 use assay_train::search::{Decision, Outcome, Sampler, Search as Trials, default_space};
-use assay_train::{Session, TrainConfig, TrainError, TrainingSet};
+use assay_train::{Session, TrainConfig, TrainError};
 use assay_types::Hash;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::JobError;
 use crate::jobs::prepare::{Prepared, prepare};
-use crate::jobs::train::{Train, Trained};
+use crate::jobs::train::{Train, Trained, training_set};
 use crate::progress::Advance;
 use crate::workspace::Workspace;
 
@@ -36,8 +36,9 @@ pub struct Searched {
     /// Number of the best trial.
     pub best: Option<usize>,
     /// File that records the trials.
-    pub path: String,
+    pub record: String,
     /// The run of the best config, judged on the test split once; `None` for a dry run.
+    #[serde(flatten)]
     pub run: Option<Trained>,
 }
 
@@ -65,7 +66,7 @@ impl Search {
         let id = Hash::of_json(&json!({ "run": prepared.run_id, "search": "search@1" })).to_string()[..32].to_owned();
         let path = workspace.home.path().join("searches").join(format!("{id}.json"));
         if workspace.dry_run {
-            return Ok(Searched { search_id: id, trials: Vec::new(), best: None, path: text(&path), run: None });
+            return Ok(Searched { search_id: id, trials: Vec::new(), best: None, record: text(&path), run: None });
         }
         let _lock = workspace.home.lock(&format!("search {id}"))?;
         let mut trials = stored(workspace, &path, &prepared.config)?;
@@ -90,7 +91,7 @@ impl Search {
         }
         let best = Some(best.number);
         let run = Train { config, resume: true, again: false }.run(workspace)?;
-        Ok(Searched { search_id: id, trials: listed, best, path: text(&path), run: Some(run) })
+        Ok(Searched { search_id: id, trials: listed, best, record: text(&path), run: Some(run) })
     }
 }
 
@@ -104,8 +105,10 @@ fn stored(workspace: &Workspace, path: &Path, config: &TrainConfig) -> Result<Tr
         match serde_json::from_slice::<Trials>(&read(path)?) {
             Ok(trials) => return Ok(trials),
             Err(error) => {
-                let text = format!("{}: damaged ({error}); the search starts over", path.display());
-                workspace.progress.note(&text);
+                let aside = path.with_extension("damaged.json");
+                write_atomic(&aside, &read(path)?)?;
+                let (path, aside) = (path.display(), aside.display());
+                workspace.progress.note(&format!("{path}: damaged ({error}); kept as {aside}, the search starts over"));
             }
         }
     }
@@ -121,15 +124,7 @@ fn one_trial(
     number: usize,
     trials: &mut Trials,
 ) -> Option<Result<f64, TrainError>> {
-    let set = TrainingSet {
-        candles: &prepared.candles,
-        features: scaled,
-        columns: prepared.features.table.names().len(),
-        train: prepared.split.train(),
-        validation: prepared.split.validation(),
-        rules: prepared.rules.clone(),
-        reward: config.reward,
-    };
+    let set = training_set(prepared, scaled);
     let session = Session::new(&set, config, config.seed, workspace.threads, Isa::detect());
     let mut session = match session {
         Ok(session) => session,

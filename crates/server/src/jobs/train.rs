@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use assay_features::{FeatureTable, lookahead};
 use assay_model::{Isa, Policy};
 use assay_registry::ContentId;
 use assay_store::{RunFolder, RunSummary};
@@ -15,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::JobError;
 use crate::jobs::backtest::evaluate_run;
-use crate::jobs::evaluate::{Evaluation, Lookahead};
+use crate::jobs::evaluate::Evaluation;
 use crate::jobs::prepare::{Prepared, TRAIN_VERSION, prepare};
 use crate::jobs::runs::{LoadedRun, Pins, policy_file};
 use crate::progress::Advance;
@@ -26,8 +25,6 @@ use crate::workspace::{Workspace, now_ms};
 const CURVE_ROWS: u64 = 2_000;
 /// Progress is told at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// Truncations that the look-ahead check compares.
-const LOOKAHEAD_CUTS: usize = 4;
 const CHECKPOINT: &str = "checkpoint.bin";
 const CURVES: &str = "curves.csv";
 const CURVES_HEAD: &str = "timesteps,updates,mean_reward,policy_loss,value_loss,entropy,explained_variance,approx_kl,\
@@ -106,9 +103,13 @@ impl Train {
             return Ok(outcome(prepared, &folder, None, done.is_some()));
         }
         if done.is_some() && !self.again {
+            workspace.progress.note(&format!("run {} is done already; --again trains it anew", prepared.run_id));
             return already_done(workspace, prepared, &folder);
         }
         let _lock = folder.lock()?;
+        if let Some(expected) = done {
+            return train_again(workspace, prepared, &folder, &expected);
+        }
         let has_checkpoint = folder.file(CHECKPOINT).exists();
         if has_checkpoint && !self.resume && !self.again {
             let steps = before.map_or(0, |summary| summary.timesteps);
@@ -117,20 +118,64 @@ impl Train {
                 prepared.run_id
             )));
         }
-        let resume = has_checkpoint && self.resume;
-        let trained = train(workspace, prepared, &folder, resume, before.as_ref())?;
-        if let Some(expected) = done {
-            let found = trained.weights_hash.map(|hash| hash.to_string()).unwrap_or_default();
-            if expected != found {
-                return Err(JobError::Check(format!(
-                    "run {} gave weights {found}, before it gave {expected}: the run is not reproducible",
-                    prepared.run_id
-                )));
-            }
-            workspace.progress.note("trained again: the weights are the same to the bit");
+        if self.resume && !has_checkpoint {
+            workspace.progress.note("there is no checkpoint to resume: starting from the beginning");
         }
-        Ok(trained)
+        train(workspace, prepared, &folder, has_checkpoint && self.resume, before.as_ref())
     }
+}
+
+/// Trains a finished run anew, beside it, and compares: the run itself is not touched.
+fn train_again(
+    workspace: &Workspace,
+    prepared: &Prepared,
+    folder: &RunFolder,
+    expected: &str,
+) -> Result<Trained, JobError> {
+    let scaled = scaled(prepared);
+    let set = training_set(prepared, &scaled);
+    workspace.progress.stage("train again");
+    let mut session = Session::new(&set, &prepared.config, prepared.config.seed, workspace.threads, Isa::detect())?;
+    let mut pace = Pace::start(0);
+    while !session.is_over() {
+        let step = session.advance()?;
+        pace.tell(workspace, prepared.total_timesteps, &step);
+    }
+    let found = policy(prepared, &session)?.weights_hash().to_string();
+    if expected != found {
+        return Err(JobError::Check(format!(
+            "run {} gave weights {found} now and {expected} before: it is not reproducible; the run is as it was",
+            prepared.run_id
+        )));
+    }
+    workspace.progress.note("trained again: the weights are the same to the bit");
+    let steps_per_second = pace.per_second(session.trainer().timesteps());
+    Ok(Trained { steps_per_second, ..already_done(workspace, prepared, folder)? })
+}
+
+/// Scaled features of every candle, row by row.
+fn scaled(prepared: &Prepared) -> Vec<f32> {
+    prepared.features.table.scaled(&prepared.features.scaling, 0..prepared.candles.len())
+}
+
+/// What a trainer may read: train and validation, never the test split.
+pub(crate) fn training_set<'a>(prepared: &'a Prepared, scaled: &'a [f32]) -> TrainingSet<'a> {
+    TrainingSet {
+        candles: &prepared.candles,
+        features: scaled,
+        columns: prepared.features.table.names().len(),
+        train: prepared.split.train(),
+        validation: prepared.split.validation(),
+        rules: prepared.rules.clone(),
+        reward: prepared.config.reward,
+    }
+}
+
+/// The policy that the session has chosen.
+fn policy(prepared: &Prepared, session: &Session<'_>) -> Result<Policy, JobError> {
+    let columns = prepared.features.table.names().to_vec();
+    let head = session.trainer().head();
+    Ok(Policy::new(columns, prepared.features.scaling.clone(), session.network(), head)?)
 }
 
 fn outcome(
@@ -161,7 +206,6 @@ fn outcome(
 
 /// A finished run, judged again from its weights.
 fn already_done(workspace: &Workspace, prepared: &Prepared, folder: &RunFolder) -> Result<Trained, JobError> {
-    workspace.progress.note(&format!("run {} is done already; --again trains it anew", prepared.run_id));
     let run = LoadedRun::load(workspace, &prepared.run_id)?;
     let evaluation = evaluate_run(workspace, &run, &prepared.candles, prepared.split.test())?;
     let artefacts = serde_json::from_slice(&folder.read("artefacts.json")?).unwrap_or_default();
@@ -177,17 +221,9 @@ fn train(
     resume: bool,
     before: Option<&RunSummary>,
 ) -> Result<Trained, JobError> {
-    let Prepared { config, candles, split, features, rules, .. } = prepared;
-    let scaled = features.table.scaled(&features.scaling, 0..candles.len());
-    let set = TrainingSet {
-        candles,
-        features: &scaled,
-        columns: features.table.names().len(),
-        train: split.train(),
-        validation: split.validation(),
-        rules: rules.clone(),
-        reward: config.reward,
-    };
+    let config = &prepared.config;
+    let scaled = scaled(prepared);
+    let set = training_set(prepared, &scaled);
     let (isa, threads, seed) = (Isa::detect(), workspace.threads, config.seed);
     let mut session = if resume {
         Session::resume(&folder.read(CHECKPOINT)?, &set, config, seed, threads, isa).map_err(|error| {
@@ -208,8 +244,7 @@ fn train(
         }
     }
     let steps_per_second = steps.per_second(session.trainer().timesteps());
-    let columns = features.table.names().to_vec();
-    let policy = Policy::new(columns, features.scaling.clone(), session.network(), session.trainer().head())?;
+    let policy = policy(prepared, &session)?;
     let (evaluation, artefacts) = finish(workspace, prepared, folder, &policy, &mut record)?;
     let trained = outcome(prepared, folder, Some(Box::new(evaluation)), false);
     Ok(Trained {
@@ -262,8 +297,7 @@ fn finish(
         weights_hash,
     };
     workspace.progress.stage("back-test");
-    let mut evaluation = evaluate_run(workspace, &run, &prepared.candles, prepared.split.test())?;
-    evaluation.lookahead = Some(check_lookahead(prepared)?);
+    let evaluation = evaluate_run(workspace, &run, &prepared.candles, prepared.split.test())?;
     files.extend(report::files(&evaluation, &prepared.candles));
     for name in ["config.json", "pins.json", CURVES] {
         files.push((name, folder.read(name)?));
@@ -274,7 +308,9 @@ fn finish(
         let hash = workspace.home.objects().put(content)?;
         artefacts.insert((*name).to_owned(), ContentId::from_hash(hash).to_string());
     }
-    folder.write("artefacts.json", &serde_json::to_vec_pretty(&artefacts).expect("plain data"))?;
+    let listed = serde_json::to_vec_pretty(&artefacts).expect("plain data");
+    folder.write("artefacts.json", &listed)?;
+    record.summary.artefacts_hash = Some(Hash::of(&listed).to_string());
     record.summary.equity_hash = Some(evaluation.equity_hash.to_string());
     record.summary.final_equity = Some(evaluation.final_equity.to_string());
     // Written last: it says that everything else is there.
@@ -298,16 +334,6 @@ fn pins(prepared: &Prepared) -> Pins {
         rules: prepared.rules.clone(),
         total_timesteps: prepared.total_timesteps,
     }
-}
-
-/// Recomputes the features on truncated candles and compares.
-fn check_lookahead(prepared: &Prepared) -> Result<Lookahead, JobError> {
-    let spec = &prepared.features.stream.spec;
-    spec.check()?;
-    let cuts = lookahead::cuts(prepared.candles.len(), LOOKAHEAD_CUTS);
-    let build = |candles: &assay_types::Candles| FeatureTable::build(candles, spec).expect("the columns were checked");
-    let found = lookahead::check(&prepared.candles, build, &cuts);
-    Ok(Lookahead::new(cuts.len(), &found))
 }
 
 /// What a run writes while it trains.
@@ -342,7 +368,9 @@ impl<'a> Record<'a> {
             weights_hash: None,
             equity_hash: None,
             final_equity: None,
+            artefacts_hash: None,
         };
+        folder.remove_temporary_files();
         let pretty = |value: &Value| serde_json::to_vec_pretty(value).expect("plain data");
         folder.write("config.json", &pretty(&prepared.config.to_value()))?;
         folder.write("pins.json", &pretty(&serde_json::to_value(pins(prepared)).expect("plain data")))?;

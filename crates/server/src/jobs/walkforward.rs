@@ -1,6 +1,6 @@
 //! Walk-forward: train on the past, test on what follows, move on.
 
-use assay_features::{FeatureSpec, Split, SplitDates};
+use assay_features::{Split, SplitDates};
 use assay_lake::ALL_TIME;
 use assay_sim::{Fold, FoldWindow, folds};
 use assay_train::TrainConfig;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::JobError;
-use crate::jobs::prepare::prepare;
+use crate::jobs::prepare::{feature_spec, prepare};
 use crate::jobs::train::Train;
 use crate::workspace::Workspace;
 
@@ -62,12 +62,10 @@ impl WalkForward {
     pub fn run(self, workspace: &Workspace) -> Result<WalkedForward, JobError> {
         let config = TrainConfig::from_value(&self.config)?;
         let candles = workspace.lake.load(&config.dataset, ALL_TIME)?;
-        let mut spec = FeatureSpec::default();
-        if !config.features.is_empty() {
-            spec.columns = config.features.clone();
-        }
-        let warm_up = spec.warm_up()?;
-        let ranges = folds(warm_up..candles.len(), self.folds, warm_up, self.window)?;
+        let warm_up = feature_spec(&config)?.warm_up()?;
+        // No purge here: the split of each fold leaves the validation part, itself purged,
+        // between what is trained on and the test.
+        let ranges = folds(warm_up..candles.len(), self.folds, 0, self.window)?;
         let mut walked = Vec::new();
         for (index, Fold { train, test }) in ranges.into_iter().enumerate() {
             workspace.progress.stage(&format!("fold {} of {}", index + 1, self.folds));
@@ -77,7 +75,9 @@ impl WalkForward {
                 test_end_ms: candles.close_time_ms(test.end - 1),
             };
             // Says at once which fold is too short, rather than after training others.
-            Split::by_dates(&candles, dates, warm_up, config.allow_gaps)?;
+            Split::by_dates(&candles, dates, warm_up, config.allow_gaps).map_err(|error| {
+                JobError::Input(format!("fold {} of {}: {error}; or use fewer --folds", index + 1, self.folds))
+            })?;
             let mut value = self.config.clone();
             for (key, ms) in [
                 ("train_start", dates.train_start_ms),

@@ -17,6 +17,10 @@ const MAX_ROLL_OUT: usize = 1 << 26;
 /// Environment steps a run may have.
 const MAX_TIMESTEPS: u64 = 1_000_000_000_000;
 
+/// Seeds above this share their hash with others: canonical JSON writes numbers as
+/// doubles (RFC 8785).
+const MAX_SEED: u64 = 1 << 53;
+
 /// A key, its value, whether it fits, and what would.
 type Check = (&'static str, Option<f64>, fn(f64) -> bool, &'static str);
 
@@ -26,6 +30,10 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Value`] naming the first key that does not fit, and what would.
     pub fn check(&self) -> Result<(), TrainError> {
+        if self.seed >= MAX_SEED {
+            let reason = format!("{} is too large to be hashed exactly: use one below {MAX_SEED}", self.seed);
+            return Err(TrainError::Value { key: "seed".into(), reason });
+        }
         self.check_numbers()?;
         self.check_counts()?;
         self.check_batches()?;

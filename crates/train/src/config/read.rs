@@ -31,6 +31,11 @@ impl TrainConfig {
             }
         }
         all.extend(given.clone());
+        // Returns are made percent; rewards that count or are ratios already have a size near one.
+        let is_return = matches!(all["reward"].as_str(), Some("return_minus_cost" | "log_return"));
+        if !given.contains_key("reward_scale") && !is_return {
+            all.insert("reward_scale".into(), 1.0.into());
+        }
         // `PPO` and `ppo` are the same run.
         all.insert("algorithm".into(), algorithm.name().into());
         let config: Self =
