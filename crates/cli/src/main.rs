@@ -3,13 +3,13 @@
 //! Data go to standard output, progress to standard error. Exit codes: 0 done,
 //! 1 failed, 2 bad usage or bad input, 3 a check did not hold.
 
-#![allow(clippy::print_stderr, reason = "before there is a console")]
 #![allow(clippy::disallowed_methods, reason = "an edge: arguments, environment, clock and terminal")]
 
 mod commands;
 mod output;
 mod progress;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,19 +69,7 @@ struct Global {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let done = matches!(error.kind(), UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion);
-            // The flags could not be read, so whether JSON was asked for is told from the words.
-            if !done && std::env::args_os().any(|word| word == "--json") {
-                let text = error.render().to_string();
-                let line = serde_json::json!({ "error": text.trim_end(), "exit_code": EXIT_BAD_INPUT });
-                eprintln!("{line}");
-            } else {
-                // Nothing is left to do when even the message cannot be printed.
-                let _ = error.print();
-            }
-            return ExitCode::from(if done { 0 } else { EXIT_BAD_INPUT });
-        }
+        Err(error) => return usage(&error),
     };
     let progress = progress::progress(arguments.global.json, arguments.global.quiet);
     let console = Console::new(arguments.global.json, progress.as_ref());
@@ -93,6 +81,23 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do when even the message cannot be printed.
+    if matches!(error.kind(), UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    // The arguments did not parse, so whether JSON is wanted is looked up by hand.
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let line = serde_json::json!({ "error": error.to_string().trim(), "exit_code": EXIT_BAD_INPUT });
+        let _ = writeln!(std::io::stderr(), "{line}");
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(EXIT_BAD_INPUT)
 }
 
 /// The exit code that fits `error`.

@@ -311,8 +311,9 @@ fn a_dry_run_writes_nothing() {
         Answer::of(&output).expect(0, &[]);
         assert!(home.tree() == before, "{command:?} wrote something");
     }
-    let judge = ["backtest", "--strategy", "long", "--dataset", DATASET, "--tick", "0.01", "--out", &report];
-    home.assay(&[&judge[..], &["--dry-run"]].concat()).expect(2, &["always records its trial"]);
+    let judge =
+        ["backtest", "--strategy", "long", "--dataset", DATASET, "--tick", "0.01", "--out", &report, "--dry-run"];
+    home.assay(&judge).expect(2, &["leave out --dry-run"]);
     home.assay(&["demo", "--dry-run"]).expect(2, &["leave out --dry-run"]);
     home.assay(&[&walk[..], &["--folds", "2", "--dry-run"]].concat()).expect(0, &[]);
     home.assay(&[&training[..], &["--search", "2", "--dry-run"]].concat()).expect(0, &[]);

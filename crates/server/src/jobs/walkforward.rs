@@ -76,7 +76,7 @@ impl WalkForward {
             };
             // Says at once which fold is too short, rather than after training others.
             Split::by_dates(&candles, dates, warm_up, config.allow_gaps).map_err(|error| {
-                JobError::Input(format!("fold {} of {}: {error}; or use fewer --folds", index + 1, self.folds))
+                JobError::Input(format!("fold {} of {}: {error}; or use fewer folds", index + 1, self.folds))
             })?;
             let mut value = self.config.clone();
             for (key, ms) in [
