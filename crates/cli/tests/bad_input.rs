@@ -134,6 +134,9 @@ fn configs_that_cannot_work_say_what_would() {
         home.assay(&train(keys)).expect(2, words);
         assert!(home.tree() == before, "{keys:?} left something");
     }
+    let unknown = ["train", "--set", "dataset=binance/XYZ-BTC/1h"];
+    home.assay(&unknown).expect(2, &["binance/XYZ-BTC is not in the instrument table", "`tick`"]);
+    assert!(home.tree() == before, "features were computed for nothing");
     let file = home.file("config.toml");
     std::fs::write(&file, "dataset = \"binance/XYZ-BTC/1h\"\ntick = 0.01\nseed = \n").unwrap();
     home.assay(&["train", file.to_str().unwrap()]).expect(2, &["config.toml", "line 3"]);

@@ -111,7 +111,7 @@ fn a_read_only_home_can_be_read_and_says_so_when_written() {
         echo "list $code: $(cat "$DIR/out")"
         code=0; assay $judge >"$DIR/out" 2>&1 || code=$?
         echo "judge $code: $(cat "$DIR/out")"
-        code=0; assay $judge --dry-run >"$DIR/out" 2>&1 || code=$?
+        code=0; assay train --set dataset=binance/XYZ-BTC/1h --set tick=0.01 --dry-run >"$DIR/out" 2>&1 || code=$?
         echo "dry $code: $(cat "$DIR/out")"
         code=0; assay demo >"$DIR/out" 2>&1 || code=$?
         echo "demo $code: $(cat "$DIR/out")"

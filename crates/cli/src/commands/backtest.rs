@@ -105,7 +105,7 @@ fn text(done: &BacktestDone) -> String {
         format!("  data_hash     {}", evaluation.data_hash),
         format!("  equity_hash   {}", evaluation.equity_hash),
         format!("  final_equity  {}", evaluation.final_equity),
-        format!("  fills         {} ({} trades)", evaluation.fills, evaluation.trades),
+        format!("  fills         {} ({} positions)", evaluation.fills, evaluation.trades),
     ];
     if evaluation.hypothetical_short {
         lines.push("  hypothetical  it holds spot shorts, which a spot account cannot".to_owned());

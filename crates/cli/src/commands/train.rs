@@ -79,8 +79,9 @@ fn print_search(done: &Searched, console: &Console) -> anyhow::Result<()> {
             ]
         })
         .collect();
+    let verb = if done.run.is_some() { "recorded" } else { "would be recorded" };
     let mut parts =
-        vec![table(&["trial", "validation", "outcome", "", "keys"], &rows), format!("recorded in {}", done.record)];
+        vec![table(&["trial", "validation", "outcome", "", "keys"], &rows), format!("{verb} in {}", done.record)];
     let mut next = "the same without --dry-run".to_owned();
     if let Some(run) = &done.run {
         parts.push(format!("the best config as a run:\n{}", text(run)));
