@@ -14,6 +14,7 @@ use assay_types::{
 use serde::Serialize;
 
 use crate::error::EngineError;
+use crate::order::longest_ascending;
 use crate::signals::{read_header, to_line};
 
 /// A live signal that arrives later than this after its candle's close is stale.
@@ -119,15 +120,16 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     }
     let mut slots = vec![None; range.len()];
     let mut stale_seqs = Vec::new();
-    for (valid, kept) in valid.iter().zip(longest_ascending(&valid)) {
-        if kept {
+    let in_order = longest_ascending(&valid.iter().map(|valid| valid.seq).collect::<Vec<_>>());
+    for (valid, kept) in valid.iter().zip(&in_order) {
+        if *kept {
             slots[valid.seq as usize] = Some(valid.slot);
             if matches!(valid.slot, Slot::Stale) {
                 stale_seqs.push(valid.seq);
             }
         }
     }
-    for (valid, kept) in valid.iter().zip(longest_ascending(&valid)) {
+    for (valid, kept) in valid.iter().zip(&in_order) {
         if !kept {
             let (seq, line) = (Some(valid.seq), valid.line);
             let (fault, detail) = if slots[valid.seq as usize].is_some() {
@@ -213,30 +215,6 @@ struct Valid {
     line: usize,
     seq: u64,
     slot: Slot,
-}
-
-/// Which lines make up the longest run of ascending numbers: the fewest lines are blamed
-/// for being out of place. Of equal numbers the first stays.
-fn longest_ascending(valid: &[Valid]) -> Vec<bool> {
-    // tails[k] is the line with the lowest number that ends a run of k + 1 lines.
-    let mut tails: Vec<usize> = Vec::new();
-    let mut before = vec![None; valid.len()];
-    for (index, line) in valid.iter().enumerate() {
-        let length = tails.partition_point(|&tail| valid[tail].seq < line.seq);
-        before[index] = length.checked_sub(1).map(|shorter| tails[shorter]);
-        match tails.get_mut(length) {
-            Some(tail) if valid[*tail].seq > line.seq => *tail = index,
-            Some(_) => {}
-            None => tails.push(index),
-        }
-    }
-    let mut kept = vec![false; valid.len()];
-    let mut at = tails.last().copied();
-    while let Some(index) = at {
-        kept[index] = true;
-        at = before[index];
-    }
-    kept
 }
 
 type Refusal = (Option<u64>, Fault, String);

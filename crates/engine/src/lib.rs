@@ -8,6 +8,7 @@
 
 mod audit;
 mod error;
+mod order;
 mod signals;
 mod strategy;
 
