@@ -27,8 +27,11 @@ def run(command, **options):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return lines, done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"')]
+    try:
+        return [json.loads(line) for line in lines], done.stdout
+    except json.JSONDecodeError as error:
+        sys.exit(f"{' '.join(map(str, command))} printed what is no JSON ({error}):\n{done.stdout[-2000:]}")
 
 
 def ours(package, bench, *arguments):
