@@ -173,4 +173,15 @@ mod tests {
         assert_eq!(dataset.to_string(), "binance/BTC-USDT/1h");
         assert!("binance/BTC-USDT".parse::<Dataset>().is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_that_is_taken_reads_back(text in "[a-z]{1,9}/[A-Z0-9-]{1,12}/[0-9]{1,2}[mhd]", other in ".{0,60}") {
+            for text in [text, other] {
+                if let Ok(dataset) = text.parse::<Dataset>() {
+                    proptest::prop_assert_eq!(dataset.to_string().parse(), Ok(dataset));
+                }
+            }
+        }
+    }
 }

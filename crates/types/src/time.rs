@@ -92,4 +92,16 @@ mod tests {
         assert_eq!(month_start_ms(2024, 13), None);
         assert_eq!(utc_date(parse_utc("2024-02-29T23:59:59Z").unwrap()), Some((2024, 2, 29)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn times_read_back(seconds in -62_000_000_000_i64..253_000_000_000) {
+            proptest::prop_assert_eq!(parse_utc(&format_utc(seconds * 1000)), Ok(seconds * 1000));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[0-9TZ:+. -]{0,40}", other in ".{0,40}", ms in proptest::prelude::any::<i64>()) {
+            let _ = (parse_utc(&text), parse_utc(&other), format_utc(ms), utc_date(ms));
+        }
+    }
 }

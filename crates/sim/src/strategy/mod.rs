@@ -176,4 +176,15 @@ mod tests {
             assert!(message.contains(part), "{text}: {message}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_that_is_taken_reads_back(text in "(long|sma-cross|random)(:[0-9a-]{0,22}){0,3}", other in ".{0,40}") {
+            for text in [text, other] {
+                if let Ok(strategy) = text.parse::<Strategy>() {
+                    proptest::prop_assert_eq!(strategy.to_string().parse(), Ok(strategy));
+                }
+            }
+        }
+    }
 }

@@ -154,6 +154,22 @@ mod tests {
         assert!(TrainConfig::from_value(&json!([1])).is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_config_makes_it_panic(key in 0_usize..60, text in ".{0,20}", number in proptest::prelude::any::<f64>()) {
+            for algorithm in Algorithm::ALL {
+                let keys: Vec<String> = defaults(algorithm).keys().cloned().collect();
+                let key = &keys[key % keys.len()];
+                for value in [json!(text), json!(number), json!(number as i64), json!([text, number]), json!({}), json!(null)] {
+                    let mut config = json!({"dataset": "any/A-B/1h", "algorithm": algorithm.name()});
+                    config[key] = value;
+                    let _ = TrainConfig::from_value(&config);
+                }
+            }
+            let _ = TrainConfig::from_value(&json!({ text: number }));
+        }
+    }
+
     #[test]
     fn distances_count_letters() {
         let found = [distance("abc", "abc"), distance("abc", "axc"), distance("", "ab"), distance("abcd", "bcd")];
