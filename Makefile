@@ -22,7 +22,7 @@ test: cargo-present $(VENV)/.ready ## every test that needs only the repository
 
 test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
-	cargo test --workspace --locked --features assay-cli/test-data,assay-sim/test-data,assay-lake/test-data --test 'data_*'
+	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data --test 'data_*'
 
 lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo fmt --check
