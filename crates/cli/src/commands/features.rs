@@ -22,7 +22,7 @@ pub struct Build {
     /// Config whose dates, columns and scaler to use.
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
-    /// A config key, such as features=["rsi_14","gap"] or allow_gaps=true.
+    /// A config key, such as scaler=robust or allow_gaps=true.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Table to write: .csv or .parquet.

@@ -19,7 +19,7 @@ const DEFAULT_ALGORITHM: &str = "ppo";
 pub struct Train {
     /// JSON or TOML file; missing keys take the algorithm's defaults.
     config: Option<PathBuf>,
-    /// A config key, such as dataset=binance/BTC-USDT/1h or net_arch=[64,64]; wins over the file.
+    /// A config key, such as dataset=binance/BTC-USDT/1h or n_steps=512; wins over the file.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seed; wins over the config.
