@@ -13,6 +13,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
+/// Rows that are written at a time.
+const ROWS_PER_GROUP: usize = 65_536;
 /// Name of the column of open times.
 const TIME: &str = "open_time_ms";
 
@@ -23,16 +25,21 @@ const TIME: &str = "open_time_ms";
 /// A text when the writer refuses, which real tables do not make it do.
 pub fn to_parquet(table: &FeatureTable) -> Result<Vec<u8>, String> {
     let mut fields = vec![Field::new(TIME, DataType::Int64, false)];
-    let mut arrays: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(table.open_time_ms().to_vec()))];
-    for (name, column) in table.names().iter().zip(table.columns()) {
-        fields.push(Field::new(name, DataType::Float64, false));
-        arrays.push(Arc::new(Float64Array::from(column.clone())));
-    }
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| error.to_string())?;
+    fields.extend(table.names().iter().map(|name| Field::new(name, DataType::Float64, false)));
+    let schema = Arc::new(Schema::new(fields));
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_enabled(false);
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build()))
-        .map_err(|error| error.to_string())?;
-    writer.write(&batch).map_err(|error| error.to_string())?;
+    let properties = properties.set_max_row_group_row_count(Some(ROWS_PER_GROUP)).build();
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(|error| error.to_string())?;
+    // A part at a time, so that a large table is not held twice.
+    for start in (0..table.len()).step_by(ROWS_PER_GROUP) {
+        let rows = start..table.len().min(start + ROWS_PER_GROUP);
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(table.open_time_ms()[rows.clone()].to_vec()))];
+        let part = |column: &Vec<f64>| Arc::new(Float64Array::from(column[rows.clone()].to_vec())) as ArrayRef;
+        arrays.extend(table.columns().iter().map(part));
+        let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(|error| error.to_string())?;
+        writer.write(&batch).map_err(|error| error.to_string())?;
+    }
     writer.into_inner().map_err(|error| error.to_string())
 }
 

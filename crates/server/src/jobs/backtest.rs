@@ -18,6 +18,8 @@ use crate::workspace::{Workspace, period_text, user_time};
 
 /// Truncations that the look-ahead check compares.
 const LOOKAHEAD_CUTS: usize = 4;
+/// Candles, the last of the period, that it is made on.
+const LOOKAHEAD_CANDLES: usize = 50_000;
 
 /// What trading costs, where it differs from the defaults or the run's own.
 #[derive(Debug, Clone, Default)]
@@ -213,7 +215,7 @@ fn check_period(candles: &Candles, range: &Range<usize>) -> Result<(), JobError>
 fn check_lookahead(run: &LoadedRun, candles: &Candles, end: usize) -> Result<Lookahead, JobError> {
     let spec = &run.pins.features;
     spec.check()?;
-    let known = candles.slice(0..end);
+    let known = candles.slice(end.saturating_sub(LOOKAHEAD_CANDLES)..end);
     let cuts = lookahead::cuts(known.len(), LOOKAHEAD_CUTS);
     let build = |candles: &Candles| FeatureTable::build(candles, spec).expect("the columns were checked");
     let found = lookahead::check(&known, build, &cuts);

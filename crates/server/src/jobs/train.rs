@@ -243,16 +243,20 @@ fn train(
             record.checkpoint(&session)?;
         }
     }
-    let steps_per_second = steps.per_second(session.trainer().timesteps());
+    let (timesteps, best) = (session.trainer().timesteps(), session.best());
+    let steps_per_second = steps.per_second(timesteps);
     let policy = policy(prepared, &session)?;
+    // On a million candles these are large, and judging needs room of its own.
+    drop(session);
+    drop(scaled);
     let (evaluation, artefacts) = finish(workspace, prepared, folder, &policy, &mut record)?;
     let trained = outcome(prepared, folder, Some(Box::new(evaluation)), false);
     Ok(Trained {
         weights_hash: Some(policy.weights_hash()),
-        timesteps: session.trainer().timesteps(),
+        timesteps,
         steps_per_second,
-        validation_return: session.best().map(|best| best.0),
-        chosen_at: session.best().map(|best| best.1),
+        validation_return: best.map(|best| best.0),
+        chosen_at: best.map(|best| best.1),
         artefacts,
         ..trained
     })
