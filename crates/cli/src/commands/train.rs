@@ -53,7 +53,7 @@ impl Train {
         if let Some(trials) = self.search {
             return print_search(&Search { config, trials }.run(workspace)?, console);
         }
-        let done = Job { config, resume: self.resume, again: self.again }.run(workspace)?;
+        let done = Job { config, resume: self.resume, asked: true, again: self.again }.run(workspace)?;
         let next = if done.dry_run {
             "the same without --dry-run".to_owned()
         } else {

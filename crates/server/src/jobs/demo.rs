@@ -133,7 +133,7 @@ impl Demo {
         let columns = prepared.features.table.names().len();
         let train = range_text(&prepared.candles, &prepared.split.train());
         steps.done("features", format!("{columns} columns, scaler fitted on {train}"));
-        let trained = Train { config, resume: true, again: false }.run_prepared(workspace, &prepared)?;
+        let trained = Train { config, resume: true, asked: false, again: false }.run_prepared(workspace, &prepared)?;
         let rate = trained.steps_per_second.map_or_else(
             || "done before, read back".to_owned(),
             |rate| format!("{} steps, {rate:.0} a second", trained.timesteps),

@@ -90,7 +90,7 @@ impl Search {
             config[key] = value.clone();
         }
         let best = Some(best.number);
-        let run = Train { config, resume: true, again: false }.run(workspace)?;
+        let run = Train { config, resume: true, asked: false, again: false }.run(workspace)?;
         Ok(Searched { search_id: id, trials: listed, best, record: text(&path), run: Some(run) })
     }
 }

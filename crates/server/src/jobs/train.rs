@@ -37,6 +37,9 @@ pub struct Train {
     pub config: Value,
     /// Whether to go on from the last checkpoint.
     pub resume: bool,
+    /// Whether a user asked for exactly this, and should hear when there is nothing to
+    /// go on from.
+    pub asked: bool,
     /// Whether to train a finished run again, to see that it gives the same weights.
     pub again: bool,
 }
@@ -118,7 +121,7 @@ impl Train {
                 prepared.run_id
             )));
         }
-        if self.resume && !has_checkpoint {
+        if self.resume && !has_checkpoint && self.asked {
             workspace.progress.note("there is no checkpoint to resume: starting from the beginning");
         }
         train(workspace, prepared, &folder, has_checkpoint && self.resume, before.as_ref())

@@ -87,7 +87,7 @@ impl WalkForward {
                 value[key] = format_utc(ms).into();
             }
             let prepared = prepare(workspace, &value)?;
-            let job = Train { config: value, resume: true, again: false };
+            let job = Train { config: value, resume: true, asked: false, again: false };
             let trained = job.run_prepared(workspace, &prepared)?;
             let judged = trained.judged.as_deref();
             let period = |from: i64, to: i64| [format_utc(from), format_utc(to)];
