@@ -64,8 +64,10 @@ impl Lake {
         let error = |source| LakeError::io(folder.display(), source);
         std::fs::create_dir_all(folder).map_err(error)?;
         let root = std::fs::canonicalize(folder).map_err(error)?;
+        // A manifest must never outlive a power cut that its partitions did not.
         let objects = LocalFileSystem::new_with_prefix(&root)
-            .map_err(|source| LakeError::Store { object: root.display().to_string(), source })?;
+            .map_err(|source| LakeError::Store { object: root.display().to_string(), source })?
+            .with_fsync(true);
         let location = root.display().to_string();
         Ok(Self { storage: Storage { objects: Arc::new(objects), location, root: Some(root) } })
     }

@@ -7,7 +7,7 @@ use assay_types::{Gap, Hash, Timeframe};
 use serde::{Deserialize, Serialize};
 
 use crate::LakeError;
-use crate::partitions::Record;
+use crate::partitions::{Record, check_time};
 
 /// The version of the manifest's form.
 const VERSION: u32 = 1;
@@ -45,6 +45,9 @@ pub struct Partition {
     pub holes: Vec<(i64, i64)>,
 }
 
+/// Rows that a partition may claim; sums over every partition stay far below overflow.
+const MAX_ROWS: u64 = 1 << 40;
+
 impl Manifest {
     /// A dataset without rows.
     pub(crate) fn new(dataset: &str) -> Self {
@@ -62,10 +65,13 @@ impl Manifest {
             return Err(error(format!("it is about {}", manifest.dataset)));
         }
         // A name with a separator could reach outside the dataset's folder.
-        match manifest.partitions.values().find(|partition| partition.file.contains(['/', '\\'])) {
-            Some(partition) => Err(error(format!("`{}` is not a file name", partition.file))),
-            None => Ok(manifest),
+        if let Some(partition) = manifest.partitions.values().find(|partition| partition.file.contains(['/', '\\'])) {
+            return Err(error(format!("`{}` is not a file name", partition.file)));
         }
+        for (name, partition) in &manifest.partitions {
+            partition.check().map_err(|reason| error(format!("partition {name}: {reason}")))?;
+        }
+        Ok(manifest)
     }
 
     /// The manifest as text.
@@ -102,6 +108,17 @@ impl Manifest {
 }
 
 impl Partition {
+    /// Checks that its times and its count are ones that rows can have.
+    fn check(&self) -> Result<(), String> {
+        let ends = [self.first_ms, self.last_ms];
+        let holes = self.holes.iter().flat_map(|&(from_ms, to_ms)| [from_ms, to_ms]);
+        ends.into_iter().chain(holes).try_for_each(check_time)?;
+        if self.rows > MAX_ROWS {
+            return Err(format!("{} rows are more than a partition can hold", self.rows));
+        }
+        Ok(())
+    }
+
     /// Describes `rows` (at least one, ascending) stored under `name` as `bytes`.
     pub(crate) fn describe<R: Record>(name: &str, rows: &[R], bytes: &[u8], step_ms: Option<i64>) -> Self {
         let sha256 = Hash::of(bytes);
@@ -150,6 +167,25 @@ mod tests {
         assert!(Manifest::from_json("m", "binance/BTC-USDT/1h", &text[..text.len() / 2]).is_err());
         manifest.partitions.insert("1970-02".into(), Partition { file: "../../x".into(), ..partition });
         assert!(Manifest::from_json("m", "binance/BTC-USDT/1h", &manifest.to_json()).is_err());
+    }
+
+    #[test]
+    fn times_and_counts_that_no_row_has_are_refused() {
+        let read = |first_ms: i64, last_ms: i64, rows: u64, hole: i64| {
+            let partition = serde_json::json!({
+                "file": "2024-01-0.parquet", "rows": rows, "first_ms": first_ms, "last_ms": last_ms,
+                "sha256": "0".repeat(64), "holes": [[hole, hole]],
+            });
+            let manifest = serde_json::json!({ "version": VERSION, "dataset": "a/B-C/1h", "partitions": { "2024-01": partition } });
+            Manifest::from_json("m", "a/B-C/1h", manifest.to_string().as_bytes())
+        };
+        assert!(read(0, 3_600_000, 2, 0).is_ok());
+        for (first_ms, last_ms, rows, hole) in
+            [(i64::MIN, 0, 1, 0), (0, i64::MAX, 1, 0), (0, 0, u64::MAX, 0), (0, 0, 1, i64::MIN)]
+        {
+            let error = read(first_ms, last_ms, rows, hole).unwrap_err().to_string();
+            assert!(error.contains("partition 2024-01"), "{error}");
+        }
     }
 
     proptest! {
