@@ -1,0 +1,9 @@
+//! The pool kinds, one file each.
+//!
+//! Every kind is a struct with the same methods: `token_count`, `quote_exact_in`,
+//! `quote_exact_out`, `swap_exact_in`, `swap_exact_out`, `marginal_price` and `max_in`,
+//! each taking the indices of the token paid in and of the token received.
+
+pub mod uniswap_v2;
+
+pub use uniswap_v2::UniswapV2;

@@ -1,0 +1,155 @@
+//! Pool states as JSON files: one object per pool, at one block.
+//!
+//! Every family has its own file here that reads its fields and checks that a contract
+//! could be in that state. The kind is named by `kind`; files of public test suites
+//! without it are recognised by the fields that only one family has.
+
+mod uniswap_v2;
+
+use ruint::aliases::U256;
+use serde::Deserialize;
+
+use crate::context::Context;
+use crate::error::AmmError;
+use crate::pool::Pool;
+use crate::pool_kind::{PoolKind, UnknownKind};
+
+/// A token as the state file names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Token {
+    /// Contract address, as written.
+    pub address: String,
+    /// Symbol, empty when unknown.
+    #[serde(default)]
+    pub symbol: String,
+    /// Decimals, when the file says them.
+    pub decimals: Option<u8>,
+}
+
+/// A pool with its tokens at one block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The state.
+    pub pool: Pool,
+    /// Tokens in the pool's order; empty when the file names none.
+    pub tokens: Vec<Token>,
+    /// Block number, when the file says it.
+    pub block: Option<u64>,
+    /// The block's timestamp in seconds (UTC), when the file says it.
+    pub timestamp: Option<u64>,
+}
+
+/// A file that is no usable pool state.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Not JSON, or a field of the wrong shape.
+    #[error("the state file: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A kind that does not exist.
+    #[error(transparent)]
+    Kind(#[from] UnknownKind),
+    /// No `kind`, and fields of no or of several families.
+    #[error("the state file does not say its kind: add \"kind\", one of {}", PoolKind::ALL.map(PoolKind::name).join(", "))]
+    Unrecognised,
+    /// Fields that contradict each other, or a state no contract can be in.
+    #[error("the state file: {0}")]
+    State(String),
+    /// A state the pool kind refuses.
+    #[error("the state file: {0}")]
+    Pool(#[from] AmmError),
+}
+
+/// The fields that every family shares, and those that tell families apart.
+#[derive(Deserialize)]
+struct Head {
+    kind: Option<String>,
+    block: Option<u64>,
+    #[serde(alias = "block_timestamp")]
+    timestamp: Option<u64>,
+    #[serde(default)]
+    tokens: Vec<Token>,
+    token0: Option<Token>,
+    token1: Option<Token>,
+    reserves_token0: Option<serde::de::IgnoredAny>,
+    stable: Option<bool>,
+}
+
+impl Head {
+    /// Recognises files that do not name their kind.
+    fn kind(&self) -> Result<PoolKind, SnapshotError> {
+        if let Some(name) = &self.kind {
+            return Ok(name.parse()?);
+        }
+        if self.reserves_token0.is_some() && self.stable.is_none() {
+            return Ok(PoolKind::UniswapV2);
+        }
+        Err(SnapshotError::Unrecognised)
+    }
+
+    fn tokens(self) -> Vec<Token> {
+        if self.tokens.is_empty() { [self.token0, self.token1].into_iter().flatten().collect() } else { self.tokens }
+    }
+}
+
+/// Reads one pool state.
+///
+/// # Errors
+/// Text that is no state of a known kind, with the field and its value.
+pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
+    let head: Head = serde_json::from_str(text)?;
+    let kind = head.kind()?;
+    let pool = match kind {
+        PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
+        other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
+    };
+    let (block, timestamp) = (head.block, head.timestamp);
+    let tokens = head.tokens();
+    if !tokens.is_empty() && tokens.len() != pool.token_count() {
+        return Err(SnapshotError::State(format!("{} tokens for a pool of {}", tokens.len(), pool.token_count())));
+    }
+    Ok(Snapshot { pool, tokens, block, timestamp })
+}
+
+impl Snapshot {
+    /// The index of the token that `name` means: an index, an address or a symbol (any case).
+    ///
+    /// # Errors
+    /// No such token, or a symbol that two tokens share.
+    pub fn token(&self, name: &str) -> Result<usize, SnapshotError> {
+        let listed: Vec<usize> = (0..self.tokens.len())
+            .filter(|index| {
+                let token = &self.tokens[*index];
+                token.address.eq_ignore_ascii_case(name) || token.symbol.eq_ignore_ascii_case(name)
+            })
+            .collect();
+        match listed[..] {
+            [index] => Ok(index),
+            [] => match name.parse::<usize>() {
+                Ok(index) if index < self.pool.token_count() => Ok(index),
+                _ => Err(SnapshotError::State(format!("no token {name}; the pool has {}", self.token_names()))),
+            },
+            _ => Err(SnapshotError::State(format!("{name} names several tokens: use an address or an index"))),
+        }
+    }
+
+    /// The context of the snapshot's own block.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context::at(self.timestamp.unwrap_or(0))
+    }
+
+    fn token_names(&self) -> String {
+        let name = |index: usize| match self.tokens.get(index) {
+            Some(token) if !token.symbol.is_empty() => format!("{index} ({})", token.symbol),
+            Some(token) => format!("{index} ({})", token.address),
+            None => index.to_string(),
+        };
+        (0..self.pool.token_count()).map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A 256-bit value as a native one.
+fn native<T: TryFrom<U256>>(value: U256, field: &str) -> Result<T, SnapshotError> {
+    T::try_from(value)
+        .map_err(|_| SnapshotError::State(format!("{field} {value} does not fit {} bits", size_of::<T>() * 8)))
+}

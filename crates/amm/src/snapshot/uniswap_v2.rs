@@ -1,0 +1,41 @@
+//! `reserves_token0`, `reserves_token1`, and the fee as `fee` ("3/1000") or as
+//! `fee_token0` and `fee_token1`.
+
+use ruint::aliases::U256;
+use serde::Deserialize;
+
+use super::{SnapshotError, native};
+use crate::integer::json;
+use crate::kind::UniswapV2;
+
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(with = "json")]
+    reserves_token0: U256,
+    #[serde(with = "json")]
+    reserves_token1: U256,
+    fee: Option<String>,
+    fee_token0: Option<String>,
+    fee_token1: Option<String>,
+}
+
+pub(super) fn decode(text: &str) -> Result<UniswapV2, SnapshotError> {
+    let fields: Fields = serde_json::from_str(text)?;
+    let reserves =
+        [native(fields.reserves_token0, "reserves_token0")?, native(fields.reserves_token1, "reserves_token1")?];
+    let (fee0, fee1) = match (&fields.fee, &fields.fee_token0, &fields.fee_token1) {
+        (Some(fee), None, None) => (ratio(fee)?, ratio(fee)?),
+        (None, Some(fee0), Some(fee1)) => (ratio(fee0)?, ratio(fee1)?),
+        _ => return Err(SnapshotError::State("say either fee, or fee_token0 and fee_token1 (as \"3/1000\")".into())),
+    };
+    if fee0.1 != fee1.1 {
+        return Err(SnapshotError::State("fee_token0 and fee_token1 need one denominator".into()));
+    }
+    Ok(UniswapV2::with_fees(reserves, [fee0.0, fee1.0], fee0.1)?)
+}
+
+fn ratio(text: &str) -> Result<(u32, u32), SnapshotError> {
+    text.split_once('/')
+        .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?)))
+        .ok_or_else(|| SnapshotError::State(format!("{text} is no fee: write it as 3/1000")))
+}
