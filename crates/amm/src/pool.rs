@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::UniswapV2;
+use crate::kind::{BalancerWeighted, UniswapV2};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -12,6 +12,8 @@ use crate::pool_kind::PoolKind;
 pub enum Pool {
     /// Uniswap V2 and its forks.
     UniswapV2(UniswapV2),
+    /// Balancer V2 weighted.
+    BalancerWeighted(BalancerWeighted),
 }
 
 impl Pool {
@@ -20,6 +22,7 @@ impl Pool {
     pub fn kind(&self) -> PoolKind {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
+            Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
         }
     }
 
@@ -28,6 +31,7 @@ impl Pool {
     pub fn token_count(&self) -> usize {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
+            Self::BalancerWeighted(pool) => pool.token_count(),
         }
     }
 
@@ -44,6 +48,7 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -61,6 +66,7 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -77,6 +83,7 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -93,6 +100,7 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -108,6 +116,7 @@ impl Pool {
     ) -> Result<MarginalPrice, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -118,6 +127,7 @@ impl Pool {
     pub fn max_in(&self, token_in: usize, token_out: usize, context: &Context) -> Result<U256, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

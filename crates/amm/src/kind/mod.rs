@@ -4,6 +4,9 @@
 //! `quote_exact_out`, `swap_exact_in`, `swap_exact_out`, `marginal_price` and `max_in`,
 //! each taking the indices of the token paid in and of the token received.
 
+pub mod balancer;
+pub mod balancer_weighted;
 pub mod uniswap_v2;
 
+pub use balancer_weighted::BalancerWeighted;
 pub use uniswap_v2::UniswapV2;

@@ -4,6 +4,7 @@
 //! could be in that state. The kind is named by `kind`; files of public test suites
 //! without it are recognised by the fields that only one family has.
 
+mod balancer;
 mod uniswap_v2;
 
 use ruint::aliases::U256;
@@ -72,6 +73,7 @@ struct Head {
     token1: Option<Token>,
     reserves_token0: Option<serde::de::IgnoredAny>,
     stable: Option<bool>,
+    weights: Option<serde::de::IgnoredAny>,
 }
 
 impl Head {
@@ -82,6 +84,9 @@ impl Head {
         }
         if self.reserves_token0.is_some() && self.stable.is_none() {
             return Ok(PoolKind::UniswapV2);
+        }
+        if self.weights.is_some() {
+            return Ok(PoolKind::BalancerWeighted);
         }
         Err(SnapshotError::Unrecognised)
     }
@@ -100,6 +105,7 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
     let kind = head.kind()?;
     let pool = match kind {
         PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
+        PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
         other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
     };
     let (block, timestamp) = (head.block, head.timestamp);
@@ -152,4 +158,11 @@ impl Snapshot {
 fn native<T: TryFrom<U256>>(value: U256, field: &str) -> Result<T, SnapshotError> {
     T::try_from(value)
         .map_err(|_| SnapshotError::State(format!("{field} {value} does not fit {} bits", size_of::<T>() * 8)))
+}
+
+/// A ratio written as "3/1000".
+fn ratio(text: &str) -> Result<(u32, u32), SnapshotError> {
+    text.split_once('/')
+        .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?)))
+        .ok_or_else(|| SnapshotError::State(format!("{text} is no fee: write it as 3/1000")))
 }
