@@ -7,6 +7,7 @@ use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::uniswap_v3::ProtocolFee;
 use crate::kind::{Slipstream, UniswapV2, UniswapV3, UniswapV4};
+use crate::kind::{BalancerWeighted, UniswapV2};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -20,6 +21,8 @@ pub enum Pool {
     UniswapV4(UniswapV4),
     /// Velodrome and Aerodrome Slipstream.
     Slipstream(Slipstream),
+    /// Balancer V2 weighted.
+    BalancerWeighted(BalancerWeighted),
 }
 
 impl Pool {
@@ -34,6 +37,7 @@ impl Pool {
             },
             Self::UniswapV4(_) => PoolKind::UniswapV4,
             Self::Slipstream(_) => PoolKind::Slipstream,
+            Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
         }
     }
 
@@ -45,6 +49,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.token_count(),
             Self::UniswapV4(pool) => pool.token_count(),
             Self::Slipstream(pool) => pool.token_count(),
+            Self::BalancerWeighted(pool) => pool.token_count(),
         }
     }
 
@@ -64,6 +69,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::UniswapV4(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -84,6 +90,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::UniswapV4(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -103,6 +110,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::UniswapV4(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -162,6 +170,7 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
             Self::Slipstream(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
             other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
+            Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -180,6 +189,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.marginal_price(token_in, token_out, context),
             Self::UniswapV4(pool) => pool.marginal_price(token_in, token_out, context),
             Self::Slipstream(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -193,6 +203,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.max_in(token_in, token_out, context),
             Self::UniswapV4(pool) => pool.max_in(token_in, token_out, context),
             Self::Slipstream(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! without it are recognised by the fields that only one family has.
 
 mod concentrated;
+mod balancer;
 mod uniswap_v2;
 
 use ruint::aliases::U256;
@@ -79,6 +80,7 @@ struct Head {
     pool_manager: Option<serde::de::IgnoredAny>,
     pool_manager_address: Option<serde::de::IgnoredAny>,
     family: Option<String>,
+    weights: Option<serde::de::IgnoredAny>,
 }
 
 impl Head {
@@ -102,6 +104,8 @@ impl Head {
             if name.contains("uniswap v3") || self.family.as_deref() == Some("v3") {
                 return Ok(PoolKind::UniswapV3);
             }
+        if self.weights.is_some() {
+            return Ok(PoolKind::BalancerWeighted);
         }
         Err(SnapshotError::Unrecognised)
     }
@@ -123,6 +127,7 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
         PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::UniswapV4 | PoolKind::Slipstream => {
             concentrated::decode(text, kind)?
         }
+        PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
         other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
     };
     let (block, timestamp) = (head.block, head.timestamp);
@@ -175,4 +180,11 @@ impl Snapshot {
 fn native<T: TryFrom<U256>>(value: U256, field: &str) -> Result<T, SnapshotError> {
     T::try_from(value)
         .map_err(|_| SnapshotError::State(format!("{field} {value} does not fit {} bits", size_of::<T>() * 8)))
+}
+
+/// A ratio written as "3/1000".
+fn ratio(text: &str) -> Result<(u32, u32), SnapshotError> {
+    text.split_once('/')
+        .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?)))
+        .ok_or_else(|| SnapshotError::State(format!("{text} is no fee: write it as 3/1000")))
 }
