@@ -1,0 +1,8 @@
+//! The AMM engine against the deployed contracts: the same random operations on both,
+//! the same amounts, states and refusals after each.
+//!
+//! `ASSAY_FUZZ_OPERATIONS` sets the number of operations per kind; without it a short run.
+//! Everything follows from the seed, which a failure prints.
+
+mod fuzz;
+mod pair;
