@@ -11,6 +11,7 @@
 mod abi;
 mod artefact;
 mod assembly;
+mod concentrated;
 mod evm;
 mod pair;
 mod revert;
@@ -20,6 +21,7 @@ pub use abi::{Words, call_data};
 pub use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256};
 pub use artefact::{contracts_folder, creation_code};
 pub use assembly::Trader;
+pub use concentrated::{Concentrated, ConcentratedFork, ConcentratedState, PositionState, TickState};
 pub use evm::{Evm, OWNER, Snapshot};
 pub use pair::{Pair, PairFork, PairState};
 pub use revert::Revert;

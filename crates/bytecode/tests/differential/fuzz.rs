@@ -59,6 +59,11 @@ impl Chance {
         self.count.done += 1;
     }
 
+    /// Operations refused so far.
+    pub fn refusals(&self) -> u64 {
+        self.count.refused
+    }
+
     /// Notes an operation that both sides refused.
     pub fn refused(&mut self) {
         self.count.refused += 1;

@@ -4,5 +4,7 @@
 //! `ASSAY_FUZZ_OPERATIONS` sets the number of operations per kind; without it a short run.
 //! Everything follows from the seed, which a failure prints.
 
+mod concentrated;
 mod fuzz;
 mod pair;
+mod terrain;
