@@ -15,6 +15,7 @@ mod concentrated;
 mod evm;
 mod pair;
 mod revert;
+mod singleton;
 mod token;
 
 pub use abi::{Words, call_data};
@@ -25,4 +26,5 @@ pub use concentrated::{Concentrated, ConcentratedFork, ConcentratedState, Positi
 pub use evm::{Evm, OWNER, Snapshot};
 pub use pair::{Pair, PairFork, PairState};
 pub use revert::Revert;
+pub use singleton::{Singleton, SingletonPosition, SingletonState};
 pub use token::Token;

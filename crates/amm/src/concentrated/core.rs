@@ -166,11 +166,11 @@ impl Core {
     /// Walks the ticks as the contract's swap does, without changing the state.
     pub(crate) fn walk<B: Book>(&self, swap: &Walk, book: &mut B) -> Result<Swapped, AmmError> {
         let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, booking } = *swap;
-        self.check_limit(zero_for_one, limit)?;
         let specified = amount.value();
         if specified.is_zero() {
             return Err(AmmError::ZeroAmount);
         }
+        self.check_limit(zero_for_one, limit)?;
         if specified.bit(255) {
             return Err(AmmError::Overflow { what: format!("the amount {specified} as a signed number"), bits: 256 });
         }

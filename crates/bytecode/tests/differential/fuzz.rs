@@ -1,8 +1,9 @@
 //! Random operations from a seed, and how a failure names it.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use assay_bytecode::U256;
+use assay_bytecode::{Revert, U256};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -28,19 +29,35 @@ pub fn run(name: &str, regressions: &[u64], default: u64, one: impl Fn(&mut Chan
             println!("{name}: failed with seed {seed} after {:?}", chance.count);
             resume_unwind(panic);
         }
-        count.done += chance.count.done;
-        count.refused += chance.count.refused;
+        count.add(&chance.count);
     }
-    let Count { done, refused } = count;
-    println!("{name}: {done} operations done and {refused} refused alike in {:.2?}", started.elapsed());
+    println!("{name}: equal in {:.2?}: {count:?}", started.elapsed());
+    let (done, refused) = (count.done.values().sum::<u64>(), count.refusals());
     assert!(done > (done + refused) / 2 && refused > (done + refused) / 200, "{done} done, {refused} refused");
 }
 
 /// What became of the operations compared.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Count {
-    done: u64,
-    refused: u64,
+    /// Done by both, by operation.
+    done: BTreeMap<&'static str, u64>,
+    /// Refused by both, by operation and the contract's reason.
+    refused: BTreeMap<String, u64>,
+}
+
+impl Count {
+    fn add(&mut self, other: &Self) {
+        for (operation, count) in &other.done {
+            *self.done.entry(operation).or_default() += count;
+        }
+        for (reason, count) in &other.refused {
+            *self.refused.entry(reason.clone()).or_default() += count;
+        }
+    }
+
+    fn refusals(&self) -> u64 {
+        self.refused.values().sum()
+    }
 }
 
 /// A stream of random choices.
@@ -55,18 +72,21 @@ impl Chance {
     }
 
     /// Notes an operation that both sides did.
-    pub fn done(&mut self) {
-        self.count.done += 1;
+    pub fn done(&mut self, operation: &'static str) {
+        *self.count.done.entry(operation).or_default() += 1;
     }
 
     /// Operations refused so far.
     pub fn refusals(&self) -> u64 {
-        self.count.refused
+        self.count.refusals()
     }
 
     /// Notes an operation that both sides refused.
-    pub fn refused(&mut self) {
-        self.count.refused += 1;
+    pub fn refused(&mut self, operation: &'static str, reason: &Revert) {
+        // Arguments of a named error would make every refusal a reason of its own.
+        let reason =
+            if let Revert::Named(selector, _) = reason { format!("{selector:02x?}") } else { reason.to_string() };
+        *self.count.refused.entry(format!("{operation} {reason}")).or_default() += 1;
     }
 
     /// A number below `bound`.

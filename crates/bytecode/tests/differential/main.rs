@@ -7,4 +7,5 @@
 mod concentrated;
 mod fuzz;
 mod pair;
+mod singleton;
 mod terrain;

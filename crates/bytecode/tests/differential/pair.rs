@@ -67,7 +67,7 @@ impl Bench {
                 );
                 self.ours = ours;
                 self.theirs(token_in, amount_in, quote.amount_out).unwrap();
-                chance.done();
+                chance.done("swap");
             }
             Err(error) => {
                 assert_eq!(self.ours, before, "a refused swap moved the state");
@@ -75,7 +75,7 @@ impl Bench {
                 let amount_out = if error == AmmError::ZeroAmount { U256::ZERO } else { least_out(&before) };
                 let refused = self.theirs(token_in, amount_in, amount_out).unwrap_err();
                 assert!(matches(&error, &refused), "ours {error:?}, theirs {refused}");
-                chance.refused();
+                chance.refused("swap", &refused);
             }
         }
     }
@@ -92,7 +92,7 @@ impl Bench {
                     self.ours = ours;
                 }
                 self.theirs(token_in, quote.amount_in, amount_out).unwrap();
-                chance.done();
+                chance.done("swap");
             }
             Err(error) => {
                 assert_eq!(self.ours, before, "a refused swap moved the state");
@@ -103,7 +103,7 @@ impl Bench {
                 };
                 let refused = self.theirs(token_in, amount_in, amount_out).unwrap_err();
                 assert!(matches(&error, &refused), "ours {error:?}, theirs {refused}");
-                chance.refused();
+                chance.refused("swap", &refused);
             }
         }
     }

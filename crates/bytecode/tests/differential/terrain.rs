@@ -1,8 +1,6 @@
 //! Random choices that the concentrated-liquidity kinds share: prices, ranges, swaps.
 
-use assay_amm::concentrated::{
-    Amount, Core, MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, sqrt_price_at_tick,
-};
+use assay_amm::concentrated::{Amount, Core, MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, sqrt_price_at_tick};
 use assay_bytecode::U256;
 
 use crate::fuzz::Chance;
@@ -42,7 +40,8 @@ impl Terrain {
     /// A price anywhere, mostly in the middle; the same for the pool's first.
     pub fn first_price(chance: &mut Chance) -> U256 {
         let reach = if chance.one_in(4) { MAX_TICK - 1 } else { 100_000 };
-        near(chance, chance_tick(chance, reach))
+        let tick = chance.range(-reach, reach);
+        near(chance, tick)
     }
 
     /// One of the ranges.
@@ -67,7 +66,8 @@ impl Terrain {
 
     /// A swap against a pool that holds `balances`: direction, amount and price limit.
     pub fn swap(&self, chance: &mut Chance, core: &Core, balances: [U256; 2]) -> (bool, Amount, U256) {
-        let zero_for_one = chance.one_in(2);
+        // A price that has run out of all ranges comes back.
+        let zero_for_one = if core.tick.abs() < MAX_TICK - 10_000 { chance.one_in(2) } else { core.tick > 0 };
         let held = |token: usize| balances[token].saturating_to::<u128>();
         let (token_in, token_out) = if zero_for_one { (0, 1) } else { (1, 0) };
         let amount = if chance.one_in(2) {
@@ -88,15 +88,20 @@ impl Terrain {
         match chance.below(12) {
             0 => chance.wide(160),
             1 => [MIN_SQRT_PRICE, MAX_SQRT_PRICE, core.sqrt_price_x96][usize::from(chance.one_in(2))],
-            2..5 => {
+            2..7 => {
                 let way = if zero_for_one { -1 } else { 1 };
                 let distance = chance.range(1, 1 << 12) * way;
                 near(chance, (core.tick + distance).clamp(MIN_TICK, MAX_TICK - 1))
             }
-            5 => {
+            7..9 => {
                 let (lower, upper) = self.range(chance);
                 let tick = if zero_for_one { lower } else { upper };
                 sqrt_price_at_tick(tick.clamp(MIN_TICK, MAX_TICK)).expect("in range")
+            }
+            // The contract walks empty stretches word by word: 3,466 of them at a spacing of one.
+            _ if self.spacing < 20 && !chance.one_in(64) => {
+                let distance = chance.range(1, 100 * 256 * self.spacing) * if zero_for_one { -1 } else { 1 };
+                sqrt_price_at_tick((core.tick + distance).clamp(MIN_TICK + 1, MAX_TICK - 1)).expect("in range")
             }
             _ => Core::furthest_limit(zero_for_one),
         }
@@ -106,10 +111,6 @@ impl Terrain {
 /// The lowest usable tick.
 fn first(spacing: i32) -> i32 {
     MIN_TICK / spacing * spacing
-}
-
-fn chance_tick(chance: &mut Chance, reach: i32) -> i32 {
-    chance.range(-reach, reach)
 }
 
 /// A price within the tick, half of the time its lower end.
