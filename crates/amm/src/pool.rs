@@ -6,8 +6,7 @@ use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{Slipstream, UniswapV2, UniswapV3, UniswapV4};
-use crate::kind::{BalancerWeighted, UniswapV2};
+use crate::kind::{BalancerWeighted, Slipstream, UniswapV2, UniswapV3, UniswapV4};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -130,6 +129,7 @@ impl Pool {
             Self::UniswapV3(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::UniswapV4(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -170,7 +170,6 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
             Self::Slipstream(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
             other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
-            Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 

@@ -12,7 +12,8 @@ use super::position::{Position, PositionKey, add_delta, liquidity_error, low_128
 use super::sqrt_price::{amount0_delta, amount1_delta};
 use super::step::{Amount, Booking, swap_step};
 use super::tick_math::{
-    MAX_SQRT_PRICE, MIN_SQRT_PRICE, max_liquidity_per_tick, price_of, sqrt_price_at_tick, tick_at_sqrt_price, tick_of,
+    MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, max_liquidity_per_tick, price_of, sqrt_price_at_tick,
+    tick_at_sqrt_price, tick_of,
 };
 use super::ticks::{Tick, Ticks, check_tick};
 use crate::context::Quote;
@@ -37,6 +38,9 @@ pub struct Core {
     pub fee_growth_x128: [U256; 2],
     /// The initialised ticks.
     pub ticks: Ticks,
+    /// Lowest and highest tick between which all initialised ticks are known; a swap that
+    /// leaves it is an error.
+    pub known: (i32, i32),
     /// The positions; empty when only quotes are needed.
     pub positions: BTreeMap<PositionKey, Position>,
 }
@@ -119,15 +123,18 @@ impl Core {
             liquidity: 0,
             fee_growth_x128: [U256::ZERO; 2],
             ticks: Ticks::default(),
+            known: (MIN_TICK, MAX_TICK),
             positions: BTreeMap::new(),
         })
     }
 
-    /// A pool as recorded at some block. Fee growth counts from that block on.
+    /// A pool as recorded at some block. Fee growth counts from that block on. When the
+    /// nets of the ticks do not sum up to the liquidity, ticks outside the first and the
+    /// last are missing, and only prices between these two are known.
     ///
     /// # Errors
     /// A price or tick out of range, a tick that is not the price's, ticks that cannot
-    /// exist, or a liquidity that is not the sum of the nets below.
+    /// exist, or nets that no missing tick outside could explain.
     pub fn recorded(
         tick_spacing: i32,
         sqrt_price_x96: U256,
@@ -142,13 +149,41 @@ impl Core {
             return Err(AmmError::Tick { tick, reason });
         }
         core.ticks = Ticks::from_sorted(ticks, tick_spacing)?;
-        let below = core.ticks.liquidity_at(tick);
-        if u128::try_from(below) != Ok(liquidity) {
-            let reason = format!("{liquidity} in range, but the ticks up to {tick} sum to {below}");
-            return Err(AmmError::Liquidity { place: "the pool".into(), reason });
-        }
         (core.tick, core.liquidity) = (tick, liquidity);
+        core.check_nets()?;
         Ok(core)
+    }
+
+    /// Checks that the liquidity in range and the nets of the ticks fit together, and finds
+    /// out whether ticks are missing at the ends.
+    fn check_nets(&mut self) -> Result<(), AmmError> {
+        let fail = |reason: String| liquidity_error("the pool", reason);
+        let sums: Option<Vec<i128>> = self.ticks.sums().collect();
+        let sums = sums.ok_or_else(|| fail("the nets of the ticks overflow 128 bits".into()))?;
+        let below = self.ticks.place_above(self.tick).checked_sub(1).map_or(0, |last| sums[last]);
+        let liquidity =
+            i128::try_from(self.liquidity).map_err(|_| fail(format!("{} in range is above 2^127", self.liquidity)))?;
+        let missing = liquidity
+            .checked_sub(below)
+            .filter(|missing| *missing >= 0)
+            .ok_or_else(|| fail(format!("{liquidity} in range, but the ticks up to {} sum to {below}", self.tick)))?;
+        if let Some(place) = sums.iter().position(|sum| sum.checked_add(missing).is_none_or(|sum| sum < 0)) {
+            let reason = format!("the liquidity above it would be {} {missing:+}", sums[place]);
+            return Err(liquidity_error(&format!("tick {}", self.ticks.index_at(place)), reason));
+        }
+        if missing != 0 || sums.last().is_some_and(|sum| *sum != 0) {
+            self.known = match self.ticks.len() {
+                0 => (self.tick, self.tick + 1),
+                count => (self.ticks.index_at(0).min(self.tick), self.ticks.index_at(count - 1).max(self.tick + 1)),
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether all initialised ticks are known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.known == (MIN_TICK, MAX_TICK)
     }
 
     /// Bytes the pool occupies, positions left out.
@@ -199,6 +234,9 @@ impl Core {
                 .filter(|sum| !sum.bit(255))
                 .ok_or_else(|| sum_overflow(calculated, counted))?;
             book.step(step.amount_in, step.fee, liquidity)?;
+            if next.tick < self.known.0 || next.tick > self.known.1 {
+                self.check_known(step.price)?;
+            }
             if step.price == next_price {
                 if let Some(place) = next.place {
                     book.cross(place, next.tick, zero_for_one)?;
@@ -228,6 +266,15 @@ impl Core {
             Amount::Out(_) => (calculated, specified - remaining),
         };
         Ok(Swapped { amount_in, amount_out, remaining, sqrt_price_x96: price, liquidity, crossed, landed })
+    }
+
+    #[cold]
+    fn check_known(&self, price: U256) -> Result<(), AmmError> {
+        let (low, high) = self.known;
+        if price < price_of(low.max(MIN_TICK)) || price > price_of(high.min(MAX_TICK)) {
+            return Err(AmmError::UnknownTicks { low, high });
+        }
+        Ok(())
     }
 
     fn check_limit(&self, zero_for_one: bool, limit: U256) -> Result<(), AmmError> {

@@ -49,16 +49,16 @@ pub(crate) struct NextTick {
 }
 
 impl Ticks {
-    /// Builds the columns from ticks in ascending order.
+    /// Builds the columns from ticks in ascending order. Whether their nets fit the pool's
+    /// liquidity is the pool's to check.
     ///
     /// # Errors
-    /// Ticks out of order or twice, out of range or off the spacing, without liquidity,
-    /// with a net above the gross, or with nets that are not those of whole positions.
+    /// Ticks out of order or twice, out of range or off the spacing, without liquidity or
+    /// with a net above the gross.
     pub fn from_sorted(ticks: &[Tick], tick_spacing: i32) -> Result<Self, AmmError> {
         let wrong = |tick: &Tick, reason: String| AmmError::Tick { tick: tick.index, reason };
         let mut columns = Self::default();
         columns.reserve_exact(ticks.len());
-        let mut total = 0_i128;
         for tick in ticks {
             if let Some(before) = columns.index.last()
                 && *before >= tick.index
@@ -70,10 +70,6 @@ impl Ticks {
                 let reason = format!("net liquidity {} at gross {}", tick.liquidity_net, tick.liquidity_gross);
                 return Err(wrong(tick, reason));
             }
-            total = total
-                .checked_add(tick.liquidity_net)
-                .filter(|total| *total >= 0)
-                .ok_or_else(|| wrong(tick, format!("liquidity would be {total} {:+}", tick.liquidity_net)))?;
             columns.insert(columns.index.len(), *tick);
         }
         Ok(columns)
@@ -109,11 +105,12 @@ impl Ticks {
         self.index.binary_search(&index).ok().map(|place| self.at(place))
     }
 
-    /// Liquidity in range at `tick`, by the nets of the ticks at or below it.
-    #[must_use]
-    pub fn liquidity_at(&self, tick: i32) -> i128 {
-        // Partial sums of valid nets stay within the range of one position's sum.
-        self.net[..self.place_above(tick)].iter().fold(0_i128, |sum, net| sum.wrapping_add(*net))
+    /// The nets of the first ticks, summed: the liquidity above each, counted from the first.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = Option<i128>> + '_ {
+        self.net.iter().scan(Some(0_i128), |sum, net| {
+            *sum = sum.and_then(|sum| sum.checked_add(*net));
+            Some(*sum)
+        })
     }
 
     /// Bytes this pool's ticks occupy on the heap.
@@ -132,6 +129,10 @@ impl Ticks {
             liquidity_net: self.net[place],
             fee_growth_outside_x128: self.outside[place],
         }
+    }
+
+    pub(crate) fn index_at(&self, place: usize) -> i32 {
+        self.index[place]
     }
 
     pub(crate) fn net_at(&self, place: usize) -> i128 {

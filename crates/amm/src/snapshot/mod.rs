@@ -4,8 +4,8 @@
 //! could be in that state. The kind is named by `kind`; files of public test suites
 //! without it are recognised by the fields that only one family has.
 
-mod concentrated;
 mod balancer;
+mod concentrated;
 mod uniswap_v2;
 
 use ruint::aliases::U256;
@@ -104,6 +104,7 @@ impl Head {
             if name.contains("uniswap v3") || self.family.as_deref() == Some("v3") {
                 return Ok(PoolKind::UniswapV3);
             }
+        }
         if self.weights.is_some() {
             return Ok(PoolKind::BalancerWeighted);
         }
