@@ -12,10 +12,12 @@
 pub mod concentrated;
 mod context;
 mod error;
+pub mod event;
 pub mod integer;
 pub mod kind;
 mod pool;
 mod pool_kind;
+pub mod replay;
 pub mod snapshot;
 
 pub use context::{Context, Fee, MarginalPrice, Quote, check_pair};

@@ -165,6 +165,21 @@ impl Slipstream {
         context: &Context,
     ) -> Result<Swapped, AmmError> {
         check_pair(token_in, token_out, 2)?;
+        self.swap_if(token_in, amount, sqrt_price_limit_x96, context, |_| true)
+    }
+
+    /// [`Self::swap_limited`], but the state moves only when `accept` agrees to the outcome.
+    ///
+    /// # Errors
+    /// As [`Self::swap_limited`]; the state is then unchanged.
+    pub fn swap_if(
+        &mut self,
+        token_in: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        context: &Context,
+        accept: impl FnOnce(&Swapped) -> bool,
+    ) -> Result<Swapped, AmmError> {
         let walk = self.walk(token_in, amount, sqrt_price_limit_x96, context)?;
         let mut gauge = Gauge {
             split: self.split()?,
@@ -175,11 +190,13 @@ impl Slipstream {
             crossed: Vec::new(),
         };
         let swapped = self.core.walk(&walk, &mut gauge)?;
-        let Gauge { staked_liquidity, growth_x128, fees, crossed, .. } = gauge;
-        settle_growth(&mut self.core, token_in, growth_x128, &crossed);
-        self.core.settle(&swapped);
-        self.staked_liquidity = staked_liquidity;
-        self.gauge_fees[token_in] = self.gauge_fees[token_in].wrapping_add(fees);
+        if accept(&swapped) {
+            let Gauge { staked_liquidity, growth_x128, fees, crossed, .. } = gauge;
+            settle_growth(&mut self.core, token_in, growth_x128, &crossed);
+            self.core.settle(&swapped);
+            self.staked_liquidity = staked_liquidity;
+            self.gauge_fees[token_in] = self.gauge_fees[token_in].wrapping_add(fees);
+        }
         Ok(swapped)
     }
 

@@ -145,14 +145,31 @@ impl UniswapV3 {
         token_out: usize,
         amount: Amount,
         sqrt_price_limit_x96: U256,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Swapped, AmmError> {
         check_pair(token_in, token_out, 2)?;
+        self.swap_if(token_in, amount, sqrt_price_limit_x96, context, |_| true)
+    }
+
+    /// [`Self::swap_limited`], but the state moves only when `accept` agrees to the outcome.
+    ///
+    /// # Errors
+    /// As [`Self::quote_limited`]; the state is then unchanged.
+    pub fn swap_if(
+        &mut self,
+        token_in: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        _context: &Context,
+        accept: impl FnOnce(&Swapped) -> bool,
+    ) -> Result<Swapped, AmmError> {
         let mut ledger = Ledger::new(&self.core, token_in, self.protocol_part(token_in));
         let swapped = self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96), &mut ledger)?;
-        let protocol = ledger.settle(&mut self.core, token_in);
-        self.core.settle(&swapped);
-        self.protocol_owed[token_in] = self.protocol_owed[token_in].wrapping_add(low_128(protocol));
+        if accept(&swapped) {
+            let protocol = ledger.settle(&mut self.core, token_in);
+            self.core.settle(&swapped);
+            self.protocol_owed[token_in] = self.protocol_owed[token_in].wrapping_add(low_128(protocol));
+        }
         Ok(swapped)
     }
 
