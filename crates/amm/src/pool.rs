@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::{BalancerWeighted, UniswapV2};
+use crate::kind::{BalancerStable, BalancerWeighted, UniswapV2};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -14,6 +14,8 @@ pub enum Pool {
     UniswapV2(UniswapV2),
     /// Balancer V2 weighted.
     BalancerWeighted(BalancerWeighted),
+    /// Balancer V2 meta-stable, or composable stable with its own token.
+    BalancerStable(BalancerStable),
 }
 
 impl Pool {
@@ -23,6 +25,8 @@ impl Pool {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
             Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
+            Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
+            Self::BalancerStable(_) => PoolKind::BalancerStable,
         }
     }
 
@@ -32,6 +36,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
+            Self::BalancerStable(pool) => pool.token_count(),
         }
     }
 
@@ -49,6 +54,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -67,6 +73,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -84,6 +91,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -101,6 +109,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -117,6 +126,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -128,6 +138,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

@@ -5,8 +5,10 @@
 //! each taking the indices of the token paid in and of the token received.
 
 pub mod balancer;
+pub mod balancer_stable;
 pub mod balancer_weighted;
 pub mod uniswap_v2;
 
+pub use balancer_stable::BalancerStable;
 pub use balancer_weighted::BalancerWeighted;
 pub use uniswap_v2::UniswapV2;

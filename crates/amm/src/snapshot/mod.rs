@@ -74,6 +74,10 @@ struct Head {
     reserves_token0: Option<serde::de::IgnoredAny>,
     stable: Option<bool>,
     weights: Option<serde::de::IgnoredAny>,
+    amp: Option<serde::de::IgnoredAny>,
+    amp_ramp: Option<serde::de::IgnoredAny>,
+    bpt_idx: Option<usize>,
+    invariant_version: Option<serde::de::IgnoredAny>,
 }
 
 impl Head {
@@ -87,6 +91,12 @@ impl Head {
         }
         if self.weights.is_some() {
             return Ok(PoolKind::BalancerWeighted);
+        }
+        if (self.amp.is_some() || self.amp_ramp.is_some()) && self.invariant_version.is_some() {
+            return Ok(match self.bpt_idx {
+                Some(_) => PoolKind::BalancerComposableStable,
+                None => PoolKind::BalancerStable,
+            });
         }
         Err(SnapshotError::Unrecognised)
     }
@@ -105,6 +115,8 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
     let kind = head.kind()?;
     let pool = match kind {
         PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
+        PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),
+        PoolKind::BalancerComposableStable => Pool::BalancerStable(balancer::decode_stable(text, true)?),
         PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
         other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
     };

@@ -6,6 +6,8 @@
 
 pub mod fixed_point;
 pub mod log_exp;
+pub mod pool_token;
+pub mod stable_math;
 
 use ruint::aliases::U256;
 
