@@ -4,7 +4,8 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::{BalancerStable, BalancerWeighted, UniswapV2};
+use crate::kind::solidly::Curve;
+use crate::kind::{BalancerStable, BalancerWeighted, Solidly, UniswapV2};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -14,6 +15,8 @@ pub enum Pool {
     UniswapV2(UniswapV2),
     /// Balancer V2 weighted.
     BalancerWeighted(BalancerWeighted),
+    /// Solidly family, volatile or stable.
+    Solidly(Solidly),
     /// Balancer V2 meta-stable, or composable stable with its own token.
     BalancerStable(BalancerStable),
 }
@@ -25,6 +28,8 @@ impl Pool {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
             Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
+            Self::Solidly(pool) if pool.curve() == Curve::Volatile => PoolKind::SolidlyVolatile,
+            Self::Solidly(_) => PoolKind::SolidlyStable,
             Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
             Self::BalancerStable(_) => PoolKind::BalancerStable,
         }
@@ -36,6 +41,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
+            Self::Solidly(pool) => pool.token_count(),
             Self::BalancerStable(pool) => pool.token_count(),
         }
     }
@@ -54,6 +60,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
@@ -73,6 +80,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
@@ -91,6 +99,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
@@ -109,6 +118,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
@@ -126,6 +136,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
@@ -138,6 +149,7 @@ impl Pool {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
+            Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
         }
     }

@@ -13,6 +13,7 @@ use super::balancer::stable_math::{Balances, Curve, InvariantVersion, Join, MAX_
 use super::balancer::{
     MAX_BALANCE, add_fee, check_balances, check_fee, check_settlement, check_swap, settle, subtract_fee,
 };
+use super::search::largest;
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
 use crate::integer::to_f64;
@@ -355,17 +356,8 @@ impl BalancerStable {
         if operation == Operation::TokenIn {
             return Ok(U256::from(room));
         }
-        let takes = |amount: u128| self.quote_exact_in(token_in, token_out, U256::from(amount), context).is_ok();
-        let (mut least, mut most) = (0, room);
-        while least < most {
-            let middle = least + (most - least).div_ceil(2);
-            if takes(middle) {
-                least = middle;
-            } else {
-                most = middle - 1;
-            }
-        }
-        Ok(U256::from(least))
+        let takes = |amount: U256| self.quote_exact_in(token_in, token_out, amount, context).is_ok();
+        Ok(largest(U256::from(room), takes))
     }
 
     fn curve(&self, context: &Context) -> Result<Curve, AmmError> {

@@ -7,8 +7,12 @@
 pub mod balancer;
 pub mod balancer_stable;
 pub mod balancer_weighted;
+mod checked;
+mod search;
+pub mod solidly;
 pub mod uniswap_v2;
 
 pub use balancer_stable::BalancerStable;
 pub use balancer_weighted::BalancerWeighted;
+pub use solidly::Solidly;
 pub use uniswap_v2::UniswapV2;

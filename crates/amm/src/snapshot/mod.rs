@@ -5,6 +5,7 @@
 //! without it are recognised by the fields that only one family has.
 
 mod balancer;
+mod solidly;
 mod uniswap_v2;
 
 use ruint::aliases::U256;
@@ -73,6 +74,7 @@ struct Head {
     token1: Option<Token>,
     reserves_token0: Option<serde::de::IgnoredAny>,
     stable: Option<bool>,
+    fee_raw: Option<serde::de::IgnoredAny>,
     weights: Option<serde::de::IgnoredAny>,
     amp: Option<serde::de::IgnoredAny>,
     amp_ramp: Option<serde::de::IgnoredAny>,
@@ -88,6 +90,9 @@ impl Head {
         }
         if self.reserves_token0.is_some() && self.stable.is_none() {
             return Ok(PoolKind::UniswapV2);
+        }
+        if self.fee_raw.is_some() && self.stable.is_some() {
+            return Ok(if self.stable == Some(true) { PoolKind::SolidlyStable } else { PoolKind::SolidlyVolatile });
         }
         if self.weights.is_some() {
             return Ok(PoolKind::BalancerWeighted);
@@ -115,6 +120,8 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
     let kind = head.kind()?;
     let pool = match kind {
         PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
+        PoolKind::SolidlyVolatile => Pool::Solidly(solidly::decode(text, false)?),
+        PoolKind::SolidlyStable => Pool::Solidly(solidly::decode(text, true)?),
         PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),
         PoolKind::BalancerComposableStable => Pool::BalancerStable(balancer::decode_stable(text, true)?),
         PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),

@@ -6,9 +6,10 @@
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{complement, difference, div_down, divide, mul_down, product, sum};
+use super::fixed_point::{complement, div_down, mul_down};
 use super::stable_math::{Balances, Curve, Join};
 use crate::error::AmmError;
+use crate::kind::checked::{difference, divide, product, sum};
 
 /// What the contract keeps to know its protocol fees.
 #[derive(Debug, Clone, PartialEq, Eq)]

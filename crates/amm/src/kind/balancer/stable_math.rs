@@ -3,8 +3,9 @@
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{ONE, ceil, complement, difference, div_down, div_up, divide, mul_down, mul_up, product, sum};
+use super::fixed_point::{ONE, complement, div_down, div_up, mul_down, mul_up};
 use crate::error::AmmError;
+use crate::kind::checked::{ceil, difference, divide, product, sum};
 
 /// The most tokens of a pool, its own token not counted.
 pub const MAX_TOKENS: usize = 5;
