@@ -23,6 +23,7 @@ const CALL_DATA_COPY: u8 = 0x37;
 const RETURN_DATA_SIZE: u8 = 0x3d;
 const RETURN_DATA_COPY: u8 = 0x3e;
 const MSTORE: u8 = 0x52;
+const SLOAD: u8 = 0x54;
 const JUMP_IF: u8 = 0x57;
 const GAS: u8 = 0x5a;
 const JUMP_TARGET: u8 = 0x5b;
@@ -145,6 +146,13 @@ fn trader_code(tokens: [Token; 2]) -> Bytes {
     code.push(0).push(0).push(32).op(&[CALL_DATA_SIZE, SUB]).push(0).push(0).push(0).op(&[CALL_DATA_LOAD, GAS, CALL]);
     code.answer();
     code.code.into()
+}
+
+/// Places a contract that answers every call with the number in its first slot.
+pub(crate) fn place_number(evm: &mut Evm, at: Address) {
+    let mut code = Assembly::default();
+    code.push(0).op(&[SLOAD]).push(0).op(&[MSTORE]).push(32).push(0).op(&[RETURN]);
+    evm.place(at, code.code.into());
 }
 
 /// Places a deployer that answers a question of four bytes with `answer` and takes any

@@ -17,6 +17,7 @@ mod pair;
 mod revert;
 mod singleton;
 mod token;
+mod vault;
 
 pub use abi::{Words, call_data};
 pub use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256};
@@ -28,3 +29,4 @@ pub use pair::{Pair, PairFork, PairState};
 pub use revert::Revert;
 pub use singleton::{Singleton, SingletonPosition, SingletonState};
 pub use token::Token;
+pub use vault::{Kind as VaultPoolKind, PoolTokenData, RateData, Settings as VaultPoolSettings, VaultPool};

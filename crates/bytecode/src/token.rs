@@ -20,12 +20,27 @@ pub struct Token {
 impl Token {
     /// Deploys a token, of which the owner holds 2²⁵⁵ units.
     pub fn deploy(evm: &mut Evm) -> Self {
-        let code: Bytes = creation_code("@uniswap/v2-core/build/ERC20.json");
-        let address = evm.deploy(&code, &(U256::MAX,)).expect("the token deploys");
+        Self::deploy_code(evm, &creation_code("@uniswap/v2-core/build/ERC20.json"))
+    }
+
+    fn deploy_code(evm: &mut Evm, code: &Bytes) -> Self {
+        let address = evm.deploy(code, &(U256::MAX,)).expect("the token deploys");
         let token = Self { address };
         // Half of what there could be leaves room to receive.
         token.set_balance(evm, OWNER, U256::ONE << 255);
         token
+    }
+
+    /// Deploys a token whose amounts have `decimals` digits after the point instead of 18.
+    ///
+    /// # Panics
+    /// The package's token is another one.
+    pub fn deploy_with_decimals(evm: &mut Evm, decimals: u8) -> Self {
+        let mut code = creation_code("@uniswap/v2-core/build/ERC20.json").to_vec();
+        // The getter of the constant: JUMPDEST PUSH1 18 DUP2 JUMP.
+        let getter = code.windows(5).position(|window| window == [0x5b, 0x60, 18, 0x81, 0x56]);
+        code[getter.expect("the token says 18 in one place") + 2] = decimals;
+        Self::deploy_code(evm, &code.into())
     }
 
     /// Deploys `N` tokens in the order of their addresses, which is their order in a pool.

@@ -132,7 +132,7 @@ impl Chance {
             3 => self.wide(size.bit_len() + 2),
             _ => {
                 let part = U256::from(self.random.next_u64()) >> self.below(24);
-                size / (U256::ONE << 64_usize) * part + ((size % (U256::ONE << 64_usize)) * part >> 64_usize)
+                size / (U256::ONE << 64_usize) * part + (((size % (U256::ONE << 64_usize)) * part) >> 64_usize)
             }
         }
     }
