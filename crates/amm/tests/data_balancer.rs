@@ -75,3 +75,13 @@ fn weighted_answers_are_equal() {
     ];
     tally("balancer-weighted", "balancer_weighted", &[PoolKind::BalancerWeighted], &files).assert_exact(588);
 }
+
+#[test]
+fn stable_answers_are_equal() {
+    let files = [
+        "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_in.json",
+        "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_out.json",
+    ];
+    let kinds = [PoolKind::BalancerStable, PoolKind::BalancerComposableStable];
+    tally("balancer-stable", "balancer_stable", &kinds, &files).assert_exact(216);
+}

@@ -103,6 +103,19 @@ impl Book for NoBook {
     }
 }
 
+/// A change of a position, worked out and not yet made.
+pub(crate) struct Change {
+    key: PositionKey,
+    /// Both ends of the range, when they change.
+    ticks: Option<[Tick; 2]>,
+    liquidity: u128,
+    position: Position,
+    /// The tokens that move.
+    pub amounts: [U256; 2],
+    /// The fees earned since the last touch, before they are narrowed to 128 bits.
+    pub fees: [U256; 2],
+}
+
 /// A swap as the walk sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk {
@@ -207,11 +220,11 @@ impl Core {
         let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, .. } = *swap;
         // What the fee leaves needs no recomputation.
         let booking = if B::DIVIDES { swap.booking } else { Booking::Remaining };
-        self.check_limit(zero_for_one, limit)?;
         let specified = amount.value();
         if specified.is_zero() {
             return Err(AmmError::ZeroAmount);
         }
+        self.check_limit(zero_for_one, limit)?;
         if specified.bit(255) {
             return Err(AmmError::Overflow { what: format!("the amount {specified} as a signed number"), bits: 256 });
         }
@@ -320,14 +333,16 @@ impl Core {
     }
 
     /// Changes a position's liquidity and returns the amounts that move with it (in for a
-    /// mint, rounded up; out for a burn, rounded down) and the fees booked. Nothing changes
-    /// on an error.
-    pub(crate) fn modify(
-        &mut self,
-        key: PositionKey,
-        delta: i128,
-        earns: bool,
-    ) -> Result<([U256; 2], [u128; 2]), AmmError> {
+    /// mint, rounded up; out for a burn, rounded down). Nothing changes on an error.
+    pub(crate) fn modify(&mut self, key: PositionKey, delta: i128, earns: bool) -> Result<[U256; 2], AmmError> {
+        let change = self.change(key, delta, earns)?;
+        let amounts = change.amounts;
+        self.apply(change);
+        Ok(amounts)
+    }
+
+    /// What [`Self::modify`] would do.
+    pub(crate) fn change(&self, key: PositionKey, delta: i128, earns: bool) -> Result<Change, AmmError> {
         let PositionKey { tick_lower, tick_upper, .. } = key;
         if tick_lower >= tick_upper {
             let reason = format!("not below the upper tick {tick_upper}");
@@ -348,13 +363,16 @@ impl Core {
         let mut position = self.positions.get(&key).copied().unwrap_or_default();
         let inside = self.growth_inside_of(lower, upper);
         let fees = position.update(delta, inside, earns)?;
-        self.liquidity = liquidity;
-        if delta != 0 {
-            self.store_tick(lower);
-            self.store_tick(upper);
+        Ok(Change { key, ticks: (delta != 0).then_some([lower, upper]), liquidity, position, amounts, fees })
+    }
+
+    /// Makes a change that was worked out on this very state.
+    pub(crate) fn apply(&mut self, change: Change) {
+        self.liquidity = change.liquidity;
+        for tick in change.ticks.into_iter().flatten() {
+            self.store_tick(tick);
         }
-        self.positions.insert(key, position);
-        Ok((amounts, fees))
+        self.positions.insert(change.key, change.position);
     }
 
     /// The tick as a change of liquidity leaves it.
