@@ -14,6 +14,7 @@ pub mod kind;
 mod pool;
 mod pool_kind;
 pub mod snapshot;
+pub mod trade;
 
 pub use context::{Context, Fee, MarginalPrice, Quote, check_pair};
 pub use error::AmmError;
