@@ -2,6 +2,9 @@
 
 use ruint::Uint;
 
+/// Leading bits of the root that the start has right.
+const START_BITS: usize = 45;
+
 /// The largest `r` with `r² ≤ value`, for any width up to 1,000 bits.
 #[must_use]
 pub fn isqrt_wide<const BITS: usize, const LIMBS: usize>(value: Uint<BITS, LIMBS>) -> Uint<BITS, LIMBS> {
@@ -9,18 +12,19 @@ pub fn isqrt_wide<const BITS: usize, const LIMBS: usize>(value: Uint<BITS, LIMBS
         return value;
     }
     let mut root = above_root(value);
-    // Newton from above falls until it reaches the floor; each step doubles the 49 bits
-    // that the start has right.
-    loop {
-        let next = (root + value / root) >> 1;
-        if next >= root {
-            return root;
-        }
-        root = next;
+    // Every Newton step doubles the bits that are right, and none falls below the floor.
+    let mut exact_bits = START_BITS;
+    while exact_bits <= value.bit_len() / 2 + 1 {
+        root = (root + value / root) >> 1;
+        exact_bits *= 2;
     }
+    while root.checked_mul(root).is_none_or(|square| square > value) {
+        root -= Uint::ONE;
+    }
+    root
 }
 
-/// A number that is at least the root and at most a 2^-49th part and two above it.
+/// A number that is at least the root and at most a 2^-48th part and three above it.
 #[expect(clippy::cast_precision_loss, reason = "the floating-point root is only the start of the iteration")]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the scaled root is positive, below 2^63")]
 fn above_root<const BITS: usize, const LIMBS: usize>(value: Uint<BITS, LIMBS>) -> Uint<BITS, LIMBS> {

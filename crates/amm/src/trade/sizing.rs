@@ -40,9 +40,9 @@ pub struct Terms {
 }
 
 impl Default for Terms {
-    /// Own money, no cost, no limit and 256 candidates.
+    /// Own money, no cost, no limit and 64 candidates.
     fn default() -> Self {
-        Self { loan_fee: 0, loan_fee_denominator: 1, fixed_cost: 0, max_in: None, candidates: 256 }
+        Self { loan_fee: 0, loan_fee_denominator: 1, fixed_cost: 0, max_in: None, candidates: 64 }
     }
 }
 
@@ -149,6 +149,10 @@ fn largest_input(legs: &[Leg<'_>]) -> u128 {
     })
 }
 
+/// Distance from the centre, in counted units, at which the curve is first asked whether
+/// a side is done; then at every doubling.
+const FIRST_QUESTION: u64 = 4;
+
 #[derive(Debug, Clone, Copy)]
 struct Found {
     input: u128,
@@ -192,9 +196,8 @@ impl Search<'_> {
                 if self.candidates == self.terms.candidates {
                     return Ok(false);
                 }
-                // The curve is asked at doubling distances only: asking late tries more
-                // inputs, it leaves none out.
-                let open = self.attempt(amount, step.is_power_of_two() || step == 0)?;
+                // Asking the curve late tries more inputs, it leaves none out.
+                let open = self.attempt(amount, step >= FIRST_QUESTION && step.is_power_of_two())?;
                 side.next = match (open, side.rising) {
                     (false, _) => None,
                     (true, true) => amount.checked_add(1),
@@ -252,15 +255,14 @@ impl Search<'_> {
         if gross.is_some_and(|gross| gross > self.gross) {
             // Where one unit of input jumps over units of the counted token, the least
             // input brings more than was asked.
-            let output = self.output(input)?;
+            let reached = before.iter().try_fold(input, |held, leg| leg.pool.amount_out(leg.token_in, held))?;
+            if reached != amount {
+                output = after.iter().try_fold(reached, |held, leg| leg.pool.amount_out(leg.token_in, held))?;
+            }
             self.gross = output - input - self.loan_fee(input);
             self.best = Some(Found { input, output });
         }
         Ok(true)
-    }
-
-    fn output(&self, input: u128) -> Result<u128, AmmError> {
-        self.legs.iter().try_fold(input, |amount, leg| leg.pool.amount_out(leg.token_in, amount))
     }
 
     /// The lender's fee on `input`, rounded up; split so that nothing overflows.
