@@ -4,6 +4,15 @@
 //! `quote_exact_out`, `swap_exact_in`, `swap_exact_out`, `marginal_price` and `max_in`,
 //! each taking the indices of the token paid in and of the token received.
 
+pub mod balancer;
+pub mod balancer_weighted;
+pub mod slipstream;
 pub mod uniswap_v2;
+pub mod uniswap_v3;
+pub mod uniswap_v4;
 
+pub use balancer_weighted::BalancerWeighted;
+pub use slipstream::Slipstream;
 pub use uniswap_v2::UniswapV2;
+pub use uniswap_v3::UniswapV3;
+pub use uniswap_v4::UniswapV4;

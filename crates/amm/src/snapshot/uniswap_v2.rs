@@ -4,7 +4,7 @@
 use ruint::aliases::U256;
 use serde::Deserialize;
 
-use super::{SnapshotError, native};
+use super::{SnapshotError, native, ratio};
 use crate::integer::json;
 use crate::kind::UniswapV2;
 
@@ -32,10 +32,4 @@ pub(super) fn decode(text: &str) -> Result<UniswapV2, SnapshotError> {
         return Err(SnapshotError::State("fee_token0 and fee_token1 need one denominator".into()));
     }
     Ok(UniswapV2::with_fees(reserves, [fee0.0, fee1.0], fee0.1)?)
-}
-
-fn ratio(text: &str) -> Result<(u32, u32), SnapshotError> {
-    text.split_once('/')
-        .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?)))
-        .ok_or_else(|| SnapshotError::State(format!("{text} is no fee: write it as 3/1000")))
 }
