@@ -48,10 +48,9 @@ fn main() {
             black_box(black_box(&pair).quote_exact_in(0, 1, black_box(amount), &context).expect("it quotes"));
         }),
     );
-    let text = std::fs::read_to_string(data(
-        "arbitrage/quotes/states/chain_data/1/uniswap_v3_wbtc_weth_block_24407242.json",
-    ))
-    .expect("the folder of real data");
+    let text =
+        std::fs::read_to_string(data("arbitrage/quotes/states/chain_data/1/uniswap_v3_wbtc_weth_block_24407242.json"))
+            .expect("the folder of real data");
     let Pool::UniswapV3(pool) = snapshot::decode(&text).expect("a real state").pool else { panic!("a V3 pool") };
     for (row, token_in, amount) in [
         ("V3, 1e5 satoshi in", 0, 100_000_u128),
@@ -65,7 +64,9 @@ fn main() {
             row,
             time(2000, |call| {
                 let amount = black_box(amount) + U256::from(call as u64);
-                black_box(black_box(&pool).quote_exact_in(token_in, 1 - token_in, amount, &context).expect("it quotes"));
+                black_box(
+                    black_box(&pool).quote_exact_in(token_in, 1 - token_in, amount, &context).expect("it quotes"),
+                );
             }),
         );
     }

@@ -1,6 +1,8 @@
 //! Sizing against every input there is, on pools small enough to try them all, and
 //! against windows around the answer on large ones.
 
+#![allow(clippy::unwrap_used, reason = "tests stop at what is wrong")]
+
 use assay_amm::kind::UniswapV2;
 use assay_amm::trade::{Leg, Sizing, Terms, Trade, optimal_input};
 use assay_amm::{Context, U256};

@@ -71,7 +71,7 @@ impl Moebius {
         let divisor = U512::from(self.m) + U512::from(self.n) * input;
         let surplus = U512::from(self.k).saturating_sub(divisor);
         let numerator = surplus * input * U512::from(above);
-        numerator.checked_div(divisor * U512::from(below)).map_or(U256::MAX, |gain| U256::saturating_from(gain))
+        numerator.checked_div(divisor * U512::from(below)).map_or(U256::MAX, U256::saturating_from)
     }
 
     /// Whether `above / below · (output(input) − input) ≥ target`.
