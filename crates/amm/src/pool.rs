@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::UniswapV2;
+use crate::kind::{CurveCrypto, CurveMeta, CurveStable, UniswapV2};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -12,6 +12,18 @@ use crate::pool_kind::PoolKind;
 pub enum Pool {
     /// Uniswap V2 and its forks.
     UniswapV2(UniswapV2),
+    /// Curve StableSwap with plain tokens.
+    CurvePlain(CurveStable),
+    /// Curve StableSwap with rate-bearing tokens.
+    CurveLending(CurveStable),
+    /// Curve StableSwap over a base pool.
+    CurveMeta(CurveMeta),
+    /// Curve StableSwap-NG.
+    CurveNg(CurveStable),
+    /// Curve CryptoSwap with two coins.
+    CurveCryptoTwo(CurveCrypto),
+    /// Curve CryptoSwap with three coins.
+    CurveCryptoThree(CurveCrypto),
 }
 
 impl Pool {
@@ -20,6 +32,12 @@ impl Pool {
     pub fn kind(&self) -> PoolKind {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
+            Self::CurvePlain(_) => PoolKind::CurvePlain,
+            Self::CurveLending(_) => PoolKind::CurveLending,
+            Self::CurveMeta(_) => PoolKind::CurveMeta,
+            Self::CurveNg(_) => PoolKind::CurveNg,
+            Self::CurveCryptoTwo(_) => PoolKind::CurveCryptoTwo,
+            Self::CurveCryptoThree(_) => PoolKind::CurveCryptoThree,
         }
     }
 
@@ -28,6 +46,9 @@ impl Pool {
     pub fn token_count(&self) -> usize {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => pool.token_count(),
+            Self::CurveMeta(pool) => pool.token_count(),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => pool.token_count(),
         }
     }
 
@@ -44,6 +65,13 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.quote_exact_in(token_in, token_out, amount_in, context)
+            }
+            Self::CurveMeta(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
+                pool.quote_exact_in(token_in, token_out, amount_in, context)
+            }
         }
     }
 
@@ -61,6 +89,13 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.quote_exact_out(token_in, token_out, amount_out, context)
+            }
+            Self::CurveMeta(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
+                pool.quote_exact_out(token_in, token_out, amount_out, context)
+            }
         }
     }
 
@@ -77,6 +112,13 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.swap_exact_in(token_in, token_out, amount_in, context)
+            }
+            Self::CurveMeta(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
+                pool.swap_exact_in(token_in, token_out, amount_in, context)
+            }
         }
     }
 
@@ -93,6 +135,13 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.swap_exact_out(token_in, token_out, amount_out, context)
+            }
+            Self::CurveMeta(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
+                pool.swap_exact_out(token_in, token_out, amount_out, context)
+            }
         }
     }
 
@@ -108,6 +157,13 @@ impl Pool {
     ) -> Result<MarginalPrice, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.marginal_price(token_in, token_out, context)
+            }
+            Self::CurveMeta(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
+                pool.marginal_price(token_in, token_out, context)
+            }
         }
     }
 
@@ -118,6 +174,11 @@ impl Pool {
     pub fn max_in(&self, token_in: usize, token_out: usize, context: &Context) -> Result<U256, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
+                pool.max_in(token_in, token_out, context)
+            }
+            Self::CurveMeta(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }
