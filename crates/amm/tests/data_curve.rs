@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use assay_amm::kind::curve_crypto::CryptoGeneration;
 use assay_amm::kind::curve_stable::liquidity::Direction;
 use assay_amm::snapshot::{self, Snapshot};
 use assay_amm::{Pool, U256};
@@ -122,6 +123,22 @@ fn every_recorded_answer_is_equal() {
     assert_eq!(tallies.values().map(|tally| tally.asked).sum::<usize>(), 768);
     for (family, tally) in &tallies {
         assert_eq!((tally.equal, tally.worst), (tally.asked, U256::ZERO), "{family}");
+    }
+}
+
+/// The same pool under the rules of its successor, which count A in smaller units and work
+/// D out anew: the answers stay, so the iteration finds the D that the contract kept.
+#[test]
+fn a_fresh_invariant_gives_the_recorded_answers() {
+    let mut snapshot = snapshot::decode(&state("curve_tricrypto_block_24407242")).unwrap();
+    let Pool::CurveCryptoThree(pool) = &mut snapshot.pool else { panic!("{}", snapshot.pool.kind()) };
+    pool.generation = CryptoGeneration::Tricrypto;
+    pool.shape.a = pool.shape.a.map(|a| a * U256::from(100));
+    pool.shape.times = [0, 1];
+    pool.d = U256::ONE;
+    for (question, expected) in answers("test_curve_tricrypto_get_dy") {
+        let parts: Vec<&str> = question.split('|').collect();
+        assert_eq!(ask(&snapshot, parts[1], parts[2], number(parts[3])), expected, "{question}");
     }
 }
 

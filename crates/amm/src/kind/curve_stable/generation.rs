@@ -16,6 +16,8 @@ pub enum Generation {
     Pax,
     /// Aave and sAAVE: A with two decimals, a fee that grows off the peg.
     Aave,
+    /// The lending template of later Aave pools: as Aave, dividing as the other templates do.
+    AaveTemplate,
     /// aETH and rETH: quotes without the unit of safety, swaps with it.
     StakedRate,
     /// The yearn template: fee before conversion, balances written back from the invariant.
@@ -65,11 +67,12 @@ pub(super) struct Rules {
 
 impl Generation {
     /// Every generation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ThreePool,
         Self::Compound,
         Self::Pax,
         Self::Aave,
+        Self::AaveTemplate,
         Self::StakedRate,
         Self::Yearn,
         Self::StakedEther,
@@ -86,6 +89,7 @@ impl Generation {
             Self::Compound => "compound",
             Self::Pax => "pax",
             Self::Aave => "aave",
+            Self::AaveTemplate => "aave-template",
             Self::StakedRate => "staked-rate",
             Self::Yearn => "yearn",
             Self::StakedEther => "staked-ether",
@@ -104,7 +108,7 @@ impl Generation {
     /// Whether the fee grows when the pool is off its peg (`offpeg_fee_multiplier`).
     #[must_use]
     pub fn has_dynamic_fee(self) -> bool {
-        matches!(self, Self::Aave | Self::NextGeneration)
+        matches!(self, Self::Aave | Self::AaveTemplate | Self::NextGeneration)
     }
 
     #[inline]
@@ -146,6 +150,9 @@ impl Generation {
                 fee_after_conversion: true,
                 ..template
             },
+            Self::AaveTemplate => {
+                Rules { unit_off_quote: false, unit_off_swap: false, fee_after_conversion: true, ..template }
+            }
             Self::StakedRate => Rules { unit_off_quote: false, balances_from_invariant: true, ..template },
             Self::Yearn => Rules { balances_from_invariant: true, ..template },
             Self::StakedEther => Rules { product: Product::EachCoinPlusOne, ..template },

@@ -43,7 +43,11 @@ impl CurveStable {
     /// The pool under other rates than its own (a meta pool's depend on its base).
     pub(crate) fn market(&self, rates: &[U256], context: &Context, reading: Reading) -> Result<Market<'_>, AmmError> {
         let amplification = self.amplification.at(context)?;
-        self.market_at(rates, amplification, reading).map_err(|fault| self.explain(fault))
+        let market = self.market_at(rates, amplification, reading).map_err(|fault| self.explain(fault))?;
+        if market.d.is_zero() {
+            return Err(AmmError::NoLiquidity("every balance is zero".into()));
+        }
+        Ok(market)
     }
 
     fn market_at(&self, rates: &[U256], mut amplification: U256, reading: Reading) -> Result<Market<'_>, Fault> {
