@@ -5,7 +5,7 @@ use ruint::aliases::U256;
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::{CurveCrypto, CurveMeta, CurveStable, UniswapV2};
-use crate::pool_kind::PoolKind;
+use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,18 @@ impl Pool {
             Self::CurveNg(_) => PoolKind::CurveNg,
             Self::CurveCryptoTwo(_) => PoolKind::CurveCryptoTwo,
             Self::CurveCryptoThree(_) => PoolKind::CurveCryptoThree,
+        }
+    }
+
+    /// What answers of this pool were compared with: its kind's proof, except that a Curve
+    /// contract of a generation without recorded answers is unproven in every kind.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::CurvePlain(pool) => pool.generation.proof(),
+            Self::CurveMeta(pool) => pool.base().generation.proof(),
+            Self::CurveCryptoThree(pool) => pool.generation.proof(),
+            _ => self.kind().proof(),
         }
     }
 

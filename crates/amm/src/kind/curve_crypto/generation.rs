@@ -2,6 +2,8 @@
 
 use ruint::aliases::U256;
 
+use crate::pool_kind::Proof;
+
 /// Which contract a pool follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CryptoGeneration {
@@ -44,6 +46,12 @@ impl CryptoGeneration {
             Self::Pair => "pair",
             Self::EurocPair => "euroc-pair",
         }
+    }
+
+    /// Whether recorded answers of such a contract exist: of the first tricrypto.
+    #[must_use]
+    pub fn proof(self) -> Proof {
+        if self == Self::FirstTricrypto { Proof::Contract } else { Proof::Unproven }
     }
 
     /// Two or three.

@@ -1,5 +1,7 @@
 //! The generations of StableSwap contracts: one invariant, many roundings.
 
+use crate::pool_kind::Proof;
+
 /// Which contract's rounding a pool follows.
 ///
 /// Found by reading the sources of the deployed pools and templates in
@@ -97,6 +99,13 @@ impl Generation {
             Self::FactoryPair => "factory-pair",
             Self::NextGeneration => "next-generation",
         }
+    }
+
+    /// Whether recorded answers of such a contract exist: of 3pool, and of a meta pool that
+    /// follows the template.
+    #[must_use]
+    pub fn proof(self) -> Proof {
+        if matches!(self, Self::ThreePool | Self::Template) { Proof::Contract } else { Proof::Unproven }
     }
 
     /// Units of A in one (`A_PRECISION`): what [`super::Amplification`] counts in.

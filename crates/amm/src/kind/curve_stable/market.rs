@@ -214,7 +214,7 @@ impl Market<'_> {
     }
 
     pub(crate) fn max_in(&self, token_in: usize, token_out: usize) -> U256 {
-        search::largest_input(U256::MAX / self.rates[token_in], |amount| {
+        search::largest_input(U256::MAX / self.rates[token_in].max(U256::ONE), |amount| {
             matches!(self.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative))
         })
     }
