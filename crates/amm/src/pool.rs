@@ -4,9 +4,9 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::solidly::Curve;
+use crate::kind::solidly::{Curve, Solver};
 use crate::kind::{BalancerStable, BalancerWeighted, Solidly, UniswapV2};
-use crate::pool_kind::PoolKind;
+use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,18 @@ impl Pool {
             Self::Solidly(_) => PoolKind::SolidlyStable,
             Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
             Self::BalancerStable(_) => PoolKind::BalancerStable,
+        }
+    }
+
+    /// What answers for pools like this one were compared with (R10): that of the kind,
+    /// except where a variant of the contract has no recorded answers.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
+                Proof::Unproven
+            }
+            _ => self.kind().proof(),
         }
     }
 
