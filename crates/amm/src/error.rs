@@ -86,6 +86,14 @@ pub enum AmmError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A swap that leaves the ticks the state knows.
+    #[error("the swap leaves the ticks {low} … {high} that the state knows: load the ticks beyond them")]
+    UnknownTicks {
+        /// The lowest known tick.
+        low: i32,
+        /// The highest known tick.
+        high: i32,
+    },
     /// Liquidity above what a tick may carry, or taken below zero.
     #[error("liquidity of {place}: {reason}")]
     Liquidity {

@@ -2,17 +2,28 @@
 
 use ruint::aliases::U256;
 
+use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::solidly::{Curve, Solver};
 use crate::kind::{BalancerStable, BalancerWeighted, Solidly, UniswapV2};
 use crate::pool_kind::{PoolKind, Proof};
+use crate::kind::solidly::Curve;
+use crate::kind::uniswap_v3::ProtocolFee;
+use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
+use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pool {
     /// Uniswap V2 and its forks.
     UniswapV2(UniswapV2),
+    /// Uniswap V3 and its forks, Pancake V3 among them.
+    UniswapV3(UniswapV3),
+    /// Uniswap V4 without hooks.
+    UniswapV4(UniswapV4),
+    /// Velodrome and Aerodrome Slipstream.
+    Slipstream(Slipstream),
     /// Balancer V2 weighted.
     BalancerWeighted(BalancerWeighted),
     /// Solidly family, volatile or stable.
@@ -27,6 +38,12 @@ impl Pool {
     pub fn kind(&self) -> PoolKind {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
+            Self::UniswapV3(pool) => match pool.protocol_fee {
+                ProtocolFee::Divisor(_) => PoolKind::UniswapV3,
+                ProtocolFee::PerTenThousand(_) => PoolKind::PancakeV3,
+            },
+            Self::UniswapV4(_) => PoolKind::UniswapV4,
+            Self::Slipstream(_) => PoolKind::Slipstream,
             Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
             Self::Solidly(pool) if pool.curve() == Curve::Volatile => PoolKind::SolidlyVolatile,
             Self::Solidly(_) => PoolKind::SolidlyStable,
@@ -52,6 +69,9 @@ impl Pool {
     pub fn token_count(&self) -> usize {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
+            Self::UniswapV3(pool) => pool.token_count(),
+            Self::UniswapV4(pool) => pool.token_count(),
+            Self::Slipstream(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
             Self::Solidly(pool) => pool.token_count(),
             Self::BalancerStable(pool) => pool.token_count(),
@@ -71,6 +91,9 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV3(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV4(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Slipstream(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
@@ -91,6 +114,9 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV3(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV4(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Slipstream(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
@@ -110,6 +136,9 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV3(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV4(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Slipstream(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
@@ -129,9 +158,52 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV3(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV4(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Slipstream(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+        }
+    }
+
+    /// The contract's swap with a price limit, without moving the state.
+    ///
+    /// # Errors
+    /// A kind without price limits, or what the contract would revert with.
+    pub fn quote_limited(
+        &self,
+        token_in: usize,
+        token_out: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        context: &Context,
+    ) -> Result<Swapped, AmmError> {
+        match self {
+            Self::UniswapV3(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::UniswapV4(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::Slipstream(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
+        }
+    }
+
+    /// The contract's swap with a price limit, moving the state.
+    ///
+    /// # Errors
+    /// As [`Self::quote_limited`]; the state is then unchanged.
+    pub fn swap_limited(
+        &mut self,
+        token_in: usize,
+        token_out: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        context: &Context,
+    ) -> Result<Swapped, AmmError> {
+        match self {
+            Self::UniswapV3(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::UniswapV4(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::Slipstream(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
         }
     }
 
@@ -147,6 +219,9 @@ impl Pool {
     ) -> Result<MarginalPrice, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::UniswapV3(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::UniswapV4(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Slipstream(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
             Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
@@ -160,6 +235,9 @@ impl Pool {
     pub fn max_in(&self, token_in: usize, token_out: usize, context: &Context) -> Result<U256, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
+            Self::UniswapV3(pool) => pool.max_in(token_in, token_out, context),
+            Self::UniswapV4(pool) => pool.max_in(token_in, token_out, context),
+            Self::Slipstream(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
             Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),

@@ -45,8 +45,8 @@ fn compare(tally: &mut Tally, snapshot: &Snapshot, answer: &Answer) {
         snapshot.pool.quote_exact_out(token_in, token_out, answer.amount, &context).map(|quote| quote.amount_in)
     };
     match ours {
-        Ok(ours) => tally.compare(&call, answer.value, ours),
-        Err(error) => tally.refuse(&call, answer.value, error),
+        Ok(ours) => tally.compare(&call, answer.value(), ours),
+        Err(error) => tally.refuse(&call, answer.value(), error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! without it are recognised by the fields that only one family has.
 
 mod balancer;
+mod concentrated;
 mod solidly;
 mod uniswap_v2;
 
@@ -74,6 +75,12 @@ struct Head {
     token1: Option<Token>,
     reserves_token0: Option<serde::de::IgnoredAny>,
     stable: Option<bool>,
+    #[serde(default)]
+    name: String,
+    tick_data: Option<serde::de::IgnoredAny>,
+    pool_manager: Option<serde::de::IgnoredAny>,
+    pool_manager_address: Option<serde::de::IgnoredAny>,
+    family: Option<String>,
     fee_raw: Option<serde::de::IgnoredAny>,
     weights: Option<serde::de::IgnoredAny>,
     amp: Option<serde::de::IgnoredAny>,
@@ -90,6 +97,19 @@ impl Head {
         }
         if self.reserves_token0.is_some() && self.stable.is_none() {
             return Ok(PoolKind::UniswapV2);
+        }
+        if self.tick_data.is_some() {
+            // Slipstream's recorded files differ from V3's in their names only.
+            let name = self.name.to_ascii_lowercase();
+            if self.pool_manager.is_some() || self.pool_manager_address.is_some() {
+                return Ok(PoolKind::UniswapV4);
+            }
+            if ["aerodrome", "velodrome", "slipstream"].iter().any(|dex| name.contains(dex)) {
+                return Ok(PoolKind::Slipstream);
+            }
+            if name.contains("uniswap v3") || self.family.as_deref() == Some("v3") {
+                return Ok(PoolKind::UniswapV3);
+            }
         }
         if self.fee_raw.is_some() && self.stable.is_some() {
             return Ok(if self.stable == Some(true) { PoolKind::SolidlyStable } else { PoolKind::SolidlyVolatile });
@@ -120,6 +140,9 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
     let kind = head.kind()?;
     let pool = match kind {
         PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
+        PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::UniswapV4 | PoolKind::Slipstream => {
+            concentrated::decode(text, kind)?
+        }
         PoolKind::SolidlyVolatile => Pool::Solidly(solidly::decode(text, false)?),
         PoolKind::SolidlyStable => Pool::Solidly(solidly::decode(text, true)?),
         PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),

@@ -46,8 +46,17 @@ pub struct Answer {
     pub arguments: Vec<String>,
     /// The amount in the call.
     pub amount: U256,
-    /// The answer.
-    pub value: U256,
+    /// The answer, or why there is none.
+    pub outcome: Result<U256, Refusal>,
+}
+
+/// What the node said instead of an answer.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Kind of the failure.
+    pub exception: String,
+    /// Its text; for a revert the contract's error in hexadecimal.
+    pub message: String,
 }
 
 impl Answer {
@@ -61,6 +70,11 @@ impl Answer {
         }
         let pair = self.arguments.iter().find_map(|argument| argument.split_once("->")).unwrap();
         (token(pair.0), token(pair.1))
+    }
+
+    /// The recorded amount; fails where there is none.
+    pub fn value(&self) -> U256 {
+        self.outcome.clone().unwrap_or_else(|refusal| panic!("{:?}: {refusal:?}", self.arguments))
     }
 
     /// Whether the call has this argument.
@@ -77,8 +91,10 @@ pub fn answers(path: &str) -> Vec<Answer> {
     }
     #[derive(Deserialize)]
     struct Entry {
-        #[serde(with = "assay_amm::integer::json")]
-        value: U256,
+        #[serde(with = "assay_amm::integer::json::option", default)]
+        value: Option<U256>,
+        exception: Option<String>,
+        message: Option<String>,
     }
     #[derive(Deserialize)]
     struct Raw<'a> {
@@ -94,7 +110,11 @@ pub fn answers(path: &str) -> Vec<Answer> {
         let amount = parts.pop().unwrap().parse().unwrap();
         let address = parts.remove(0);
         let entry: Entry = serde_json::from_str(raw.get()).unwrap();
-        Answer { address, arguments: parts, amount, value: entry.value }
+        let outcome = entry.value.ok_or_else(|| Refusal {
+            exception: entry.exception.unwrap_or_default(),
+            message: entry.message.unwrap_or_default(),
+        });
+        Answer { address, arguments: parts, amount, outcome }
     };
     raw.entries.into_iter().map(answer).collect()
 }
@@ -152,4 +172,10 @@ impl Tally {
         assert_eq!(self.differing, Vec::<String>::new(), "{}", self.family);
         assert_eq!((self.answers, self.equal), (expected, expected), "{}", self.family);
     }
+}
+
+/// Prints a line of a test's table.
+#[expect(clippy::print_stdout, reason = "the table is what a reader of the test wants")]
+pub fn say(line: &str) {
+    println!("{line}");
 }
