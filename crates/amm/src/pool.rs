@@ -6,12 +6,9 @@ use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::solidly::{Curve, Solver};
-use crate::kind::{BalancerStable, BalancerWeighted, Solidly, UniswapV2};
-use crate::pool_kind::{PoolKind, Proof};
-use crate::kind::solidly::Curve;
 use crate::kind::uniswap_v3::ProtocolFee;
 use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
-use crate::pool_kind::PoolKind;
+use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
