@@ -5,10 +5,9 @@ use ruint::aliases::U256;
 use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerWeighted, Slipstream, UniswapV2, UniswapV3, UniswapV4};
 use crate::kind::solidly::Curve;
-use crate::kind::{BalancerStable, BalancerWeighted, Solidly, UniswapV2};
+use crate::kind::uniswap_v3::ProtocolFee;
+use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.

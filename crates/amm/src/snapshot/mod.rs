@@ -110,6 +110,7 @@ impl Head {
             if name.contains("uniswap v3") || self.family.as_deref() == Some("v3") {
                 return Ok(PoolKind::UniswapV3);
             }
+        }
         if self.fee_raw.is_some() && self.stable.is_some() {
             return Ok(if self.stable == Some(true) { PoolKind::SolidlyStable } else { PoolKind::SolidlyVolatile });
         }

@@ -94,6 +94,16 @@ impl Chance {
         self.random.next_u64() % bound
     }
 
+    /// A place in a list of `count`.
+    pub fn index(&mut self, count: usize) -> usize {
+        usize::try_from(self.below(count as u64)).expect("below a number of this type")
+    }
+
+    /// One of a list.
+    pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.index(list.len())]
+    }
+
     /// A number of `low..=high`.
     pub fn range(&mut self, low: i32, high: i32) -> i32 {
         let width = (i64::from(high) - i64::from(low) + 1).unsigned_abs();

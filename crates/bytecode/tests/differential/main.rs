@@ -11,3 +11,4 @@ mod fuzz;
 mod pair;
 mod singleton;
 mod terrain;
+mod vault;
