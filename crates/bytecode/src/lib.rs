@@ -16,6 +16,7 @@ mod evm;
 mod pair;
 mod revert;
 mod singleton;
+mod storage;
 mod token;
 mod vault;
 

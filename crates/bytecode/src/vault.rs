@@ -152,8 +152,7 @@ impl VaultPool {
                 let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
                 let amplification = U256::from(settings.amplification);
                 let providers = rate_providers.clone();
-                let arguments =
-                    (name.0, name.1, addresses, amplification, providers, durations, fee, false, OWNER);
+                let arguments = (name.0, name.1, addresses, amplification, providers, durations, fee, false, OWNER);
                 let signature = "create(string,string,address[],uint256,address[],uint256[],uint256,bool,address)";
                 evm.transact(OWNER, factory, signature, &arguments)
             }
@@ -165,10 +164,8 @@ impl VaultPool {
                 let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
                 let (amplification, exempt) = (U256::from(settings.amplification), settings.exempt.clone());
                 let providers = rate_providers.clone();
-                let arguments =
-                    (name.0, name.1, addresses, amplification, providers, durations, exempt, fee, OWNER);
-                let signature =
-                    "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
+                let arguments = (name.0, name.1, addresses, amplification, providers, durations, exempt, fee, OWNER);
+                let signature = "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
                 evm.transact(OWNER, factory, signature, &arguments)
             }
         };
@@ -357,7 +354,8 @@ fn protocol_fees(
     allow(evm, authorizer, provider, "setFeeTypePercentage(uint256,uint256)", OWNER);
     for (kind, value) in [(SWAP_FEE_TYPE, swap), (YIELD_FEE_TYPE, yields)] {
         let arguments = (U256::from(kind), value);
-        evm.transact(OWNER, provider, "setFeeTypePercentage(uint256,uint256)", &arguments).expect("a part of at most half");
+        evm.transact(OWNER, provider, "setFeeTypePercentage(uint256,uint256)", &arguments)
+            .expect("a part of at most half");
     }
     provider
 }

@@ -4,7 +4,11 @@
 //! `ASSAY_FUZZ_OPERATIONS` sets the number of operations per kind; without it a short run.
 //! Everything follows from the seed, which a failure prints.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test helper that fails fails its test; the counts are its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test helper that fails fails its test; the counts are its result"
+)]
 
 mod concentrated;
 mod fuzz;

@@ -128,7 +128,11 @@ impl Bench {
         let other = |quote: &Quote| if exact_in { quote.amount_out } else { quote.amount_in };
         match (ours, theirs) {
             (Ok(ours), Ok(theirs)) => {
-                assert_eq!(other(&ours), theirs, "amounts of {token_in} to {token_out}, {amount}, exact in: {exact_in}");
+                assert_eq!(
+                    other(&ours),
+                    theirs,
+                    "amounts of {token_in} to {token_out}, {amount}, exact in: {exact_in}"
+                );
                 chance.done(name);
             }
             (Err(ours), Err(theirs)) => {
@@ -227,7 +231,8 @@ fn read(evm: &mut Evm, theirs: &VaultPool, kind: Kind, settings: &Settings, ampl
         Kind::ComposableStable => {
             let factors = theirs.scaling_factors(evm);
             let data = theirs.pool_token(evm).unwrap();
-            let rates = data.rates.iter().map(|rate| TokenRate { current: rate.rate, old: rate.old, exempt: rate.exempt });
+            let rates =
+                data.rates.iter().map(|rate| TokenRate { current: rate.rate, old: rate.old, exempt: rate.exempt });
             let state = PoolTokenState {
                 total_supply: data.total_supply,
                 last_amplification: data.last_amplification,
