@@ -1,6 +1,8 @@
 //! The recorded answers of Aerodrome V2 and Pancake V2 pairs, equal to the last unit, and
 //! the recorded answer that nothing can be compared with.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test reads its data and fails where it stands")]
+
 mod common;
 
 use assay_amm::{Context, PoolKind, snapshot};
@@ -63,7 +65,6 @@ fn pancake_answers_are_equal() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the table names what cannot be compared")]
 fn camelots_answer_has_no_state() {
     let file = "uniswap/v2/test_camelot_v2_onchain_parity/test_create_camelot_v2_pool.json";
     let recorded = answers(&format!("{ANSWERS}/{file}"));

@@ -80,6 +80,8 @@ impl Swapped {
 
 /// Takes part in the walk of a swap: books fees and crossings.
 pub(crate) trait Book {
+    /// Whether the division of an input into swap and fee matters; their sum is the same.
+    const DIVIDES: bool;
     fn step(&mut self, amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError>;
     fn cross(&mut self, place: usize, tick: i32, zero_for_one: bool) -> Result<(), AmmError>;
 }
@@ -88,6 +90,8 @@ pub(crate) trait Book {
 pub(crate) struct NoBook;
 
 impl Book for NoBook {
+    const DIVIDES: bool = false;
+
     #[inline]
     fn step(&mut self, _amount_in: U256, _fee: U256, _liquidity: u128) -> Result<(), AmmError> {
         Ok(())
@@ -213,7 +217,9 @@ impl Core {
 
     /// Walks the ticks as the contract's swap does, without changing the state.
     pub(crate) fn walk<B: Book>(&self, swap: &Walk, book: &mut B) -> Result<Swapped, AmmError> {
-        let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, booking } = *swap;
+        let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, .. } = *swap;
+        // What the fee leaves needs no recomputation.
+        let booking = if B::DIVIDES { swap.booking } else { Booking::Remaining };
         let specified = amount.value();
         if specified.is_zero() {
             return Err(AmmError::ZeroAmount);
@@ -229,7 +235,10 @@ impl Core {
         let mut crossed = 0;
         while !remaining.is_zero() && price != limit {
             let next = self.ticks.next(tick, above, self.tick_spacing, zero_for_one);
-            let next_price = price_of(next.tick);
+            let next_price = match next.place {
+                Some(place) => self.ticks.price_at(place),
+                None => price_of(next.tick),
+            };
             let target = if zero_for_one { next_price.max(limit) } else { next_price.min(limit) };
             let left = match amount {
                 Amount::In(_) => Amount::In(remaining),

@@ -7,9 +7,9 @@
 pub mod balancer;
 pub mod balancer_stable;
 pub mod balancer_weighted;
-pub mod slipstream;
 mod checked;
 mod search;
+pub mod slipstream;
 pub mod solidly;
 pub mod uniswap_v2;
 pub mod uniswap_v3;

@@ -411,6 +411,8 @@ struct Gauge<'a> {
 }
 
 impl Book for Gauge<'_> {
+    const DIVIDES: bool = true;
+
     #[inline]
     fn step(&mut self, _amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError> {
         if liquidity > 0 {

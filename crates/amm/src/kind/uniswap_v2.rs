@@ -117,8 +117,7 @@ impl UniswapV2 {
     /// [`Self::quote_exact_in`], and moves the reserves.
     ///
     /// # Errors
-    /// As the quote, and an output of zero, which the router quotes and the pair refuses;
-    /// the state is then unchanged.
+    /// As the quote, or an output of zero, which the pair refuses; the state is then unchanged.
     pub fn swap_exact_in(
         &mut self,
         token_in: usize,
