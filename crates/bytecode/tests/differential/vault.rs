@@ -269,7 +269,7 @@ fn matches(ours: &AmmError, theirs: &Revert) -> bool {
 }
 
 fn fuzz(kind: Kind, name: &str) {
-    fuzz::run(name, REGRESSIONS, 10_000, |chance, operations| {
+    fuzz::run(name, REGRESSIONS, |chance, operations| {
         let mut bench = Bench::new(kind, chance);
         for _ in 0..operations {
             bench.step(chance);
