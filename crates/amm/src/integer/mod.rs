@@ -1,6 +1,9 @@
 //! 256-bit integer arithmetic with the rounding in the name.
 
+mod divider;
 pub mod json;
+
+pub use divider::Divider;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
