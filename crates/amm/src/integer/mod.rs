@@ -2,11 +2,14 @@
 
 mod divider;
 pub mod json;
+mod root;
 
 pub use divider::Divider;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
+
+pub use root::isqrt_wide;
 
 /// `floor(a · b / divisor)` with a 512-bit product; `None` when the divisor is zero or
 /// the quotient does not fit.
