@@ -75,6 +75,15 @@ impl Pool {
     #[must_use]
     pub fn proof(&self) -> Proof {
         match self {
+    /// What answers of this pool were compared with: its kind's proof, except that a Curve
+    /// contract of a generation without recorded answers is unproven in every kind, and so
+    /// is Solidly's own stable solver.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::CurvePlain(pool) => pool.generation.proof(),
+            Self::CurveMeta(pool) => pool.base().generation.proof(),
+            Self::CurveCryptoThree(pool) => pool.generation.proof(),
             Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
                 Proof::Unproven
             }

@@ -1,7 +1,10 @@
 //! 256-bit integer arithmetic with the rounding in the name.
 
+mod divider;
 pub mod json;
 mod root;
+
+pub use divider::Divider;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
