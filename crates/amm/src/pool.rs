@@ -70,14 +70,8 @@ impl Pool {
         }
     }
 
-    /// What answers for pools like this one were compared with (R10): that of the kind,
-    /// except where a variant of the contract has no recorded answers.
-    #[must_use]
-    pub fn proof(&self) -> Proof {
-        match self {
-    /// What answers of this pool were compared with: its kind's proof, except that a Curve
-    /// contract of a generation without recorded answers is unproven in every kind, and so
-    /// is Solidly's own stable solver.
+    /// What answers of this pool were compared with (R10): its kind's proof, except where a
+    /// variant of the contract has no recorded answers.
     #[must_use]
     pub fn proof(&self) -> Proof {
         match self {
@@ -87,9 +81,6 @@ impl Pool {
             Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
                 Proof::Unproven
             }
-            Self::CurvePlain(pool) => pool.generation.proof(),
-            Self::CurveMeta(pool) => pool.base().generation.proof(),
-            Self::CurveCryptoThree(pool) => pool.generation.proof(),
             _ => self.kind().proof(),
         }
     }
