@@ -1,6 +1,7 @@
 //! 256-bit integer arithmetic with the rounding in the name.
 
 pub mod json;
+pub mod narrow;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
