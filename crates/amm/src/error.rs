@@ -92,6 +92,14 @@ pub enum AmmError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A swap that leaves the ticks the state knows.
+    #[error("the swap leaves the ticks {low} … {high} that the state knows: load the ticks beyond them")]
+    UnknownTicks {
+        /// The lowest known tick.
+        low: i32,
+        /// The highest known tick.
+        high: i32,
+    },
     /// Liquidity above what a tick may carry, or taken below zero.
     #[error("liquidity of {place}: {reason}")]
     Liquidity {
@@ -120,6 +128,14 @@ pub enum AmmError {
     /// A state no contract can be in.
     #[error("the pool state is wrong: {0}")]
     State(String),
+    /// A path that cannot be traded in one transaction.
+    #[error("hop {hop} of the route: {reason}")]
+    Route {
+        /// Index of the hop.
+        hop: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operation does not exist in this kind's contract.
     #[error("{kind} has no {operation}")]
     Unsupported {

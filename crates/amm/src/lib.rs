@@ -7,13 +7,19 @@
 //! the fee context ([`Context`]) and nothing else: what a kind needs and its state lacks
 //! is an error, never a default. Nothing here reads files, clocks or nodes.
 
+#![allow(clippy::needless_range_loop, reason = "loops over the two tokens index several arrays at once")]
+
+pub mod concentrated;
 mod context;
 mod error;
+pub mod event;
 pub mod integer;
 pub mod kind;
 mod pool;
 mod pool_kind;
+pub mod replay;
 pub mod snapshot;
+pub mod trade;
 
 pub use context::{Context, Fee, MarginalPrice, Quote, check_pair};
 pub use error::AmmError;

@@ -2,9 +2,15 @@
 
 use ruint::aliases::U256;
 
+use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::{CurveCrypto, CurveMeta, CurveStable, UniswapV2};
+use crate::kind::solidly::{Curve, Solver};
+use crate::kind::uniswap_v3::ProtocolFee;
+use crate::kind::{
+    BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
+    UniswapV4,
+};
 use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -12,6 +18,18 @@ use crate::pool_kind::{PoolKind, Proof};
 pub enum Pool {
     /// Uniswap V2 and its forks.
     UniswapV2(UniswapV2),
+    /// Uniswap V3 and its forks, Pancake V3 among them.
+    UniswapV3(UniswapV3),
+    /// Uniswap V4 without hooks.
+    UniswapV4(UniswapV4),
+    /// Velodrome and Aerodrome Slipstream.
+    Slipstream(Slipstream),
+    /// Balancer V2 weighted.
+    BalancerWeighted(BalancerWeighted),
+    /// Solidly family, volatile or stable.
+    Solidly(Solidly),
+    /// Balancer V2 meta-stable, or composable stable with its own token.
+    BalancerStable(BalancerStable),
     /// Curve StableSwap with plain tokens.
     CurvePlain(CurveStable),
     /// Curve StableSwap with rate-bearing tokens.
@@ -32,6 +50,17 @@ impl Pool {
     pub fn kind(&self) -> PoolKind {
         match self {
             Self::UniswapV2(_) => PoolKind::UniswapV2,
+            Self::UniswapV3(pool) => match pool.protocol_fee {
+                ProtocolFee::Divisor(_) => PoolKind::UniswapV3,
+                ProtocolFee::PerTenThousand(_) => PoolKind::PancakeV3,
+            },
+            Self::UniswapV4(_) => PoolKind::UniswapV4,
+            Self::Slipstream(_) => PoolKind::Slipstream,
+            Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
+            Self::Solidly(pool) if pool.curve() == Curve::Volatile => PoolKind::SolidlyVolatile,
+            Self::Solidly(_) => PoolKind::SolidlyStable,
+            Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
+            Self::BalancerStable(_) => PoolKind::BalancerStable,
             Self::CurvePlain(_) => PoolKind::CurvePlain,
             Self::CurveLending(_) => PoolKind::CurveLending,
             Self::CurveMeta(_) => PoolKind::CurveMeta,
@@ -41,11 +70,14 @@ impl Pool {
         }
     }
 
-    /// What answers of this pool were compared with: its kind's proof, except that a Curve
-    /// contract of a generation without recorded answers is unproven in every kind.
+    /// What answers for pools like this one were compared with (R10): that of the kind,
+    /// except where a variant of the contract has no recorded answers.
     #[must_use]
     pub fn proof(&self) -> Proof {
         match self {
+            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
+                Proof::Unproven
+            }
             Self::CurvePlain(pool) => pool.generation.proof(),
             Self::CurveMeta(pool) => pool.base().generation.proof(),
             Self::CurveCryptoThree(pool) => pool.generation.proof(),
@@ -58,9 +90,18 @@ impl Pool {
     pub fn token_count(&self) -> usize {
         match self {
             Self::UniswapV2(pool) => pool.token_count(),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => pool.token_count(),
+            Self::UniswapV3(pool) => pool.token_count(),
+            Self::UniswapV4(pool) => pool.token_count(),
+            Self::Slipstream(pool) => pool.token_count(),
+            Self::BalancerWeighted(pool) => pool.token_count(),
+            Self::Solidly(pool) => pool.token_count(),
+            Self::BalancerStable(pool) => pool.token_count(),
+            Self::CurvePlain(pool) => pool.token_count(),
+            Self::CurveLending(pool) => pool.token_count(),
             Self::CurveMeta(pool) => pool.token_count(),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => pool.token_count(),
+            Self::CurveNg(pool) => pool.token_count(),
+            Self::CurveCryptoTwo(pool) => pool.token_count(),
+            Self::CurveCryptoThree(pool) => pool.token_count(),
         }
     }
 
@@ -77,13 +118,18 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.quote_exact_in(token_in, token_out, amount_in, context)
-            }
+            Self::UniswapV3(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV4(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Slipstream(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::CurveMeta(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
-                pool.quote_exact_in(token_in, token_out, amount_in, context)
-            }
+            Self::CurveNg(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -101,13 +147,18 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.quote_exact_out(token_in, token_out, amount_out, context)
-            }
+            Self::UniswapV3(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV4(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Slipstream(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::CurveMeta(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
-                pool.quote_exact_out(token_in, token_out, amount_out, context)
-            }
+            Self::CurveNg(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -124,13 +175,18 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.swap_exact_in(token_in, token_out, amount_in, context)
-            }
+            Self::UniswapV3(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::UniswapV4(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Slipstream(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::CurveMeta(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
-                pool.swap_exact_in(token_in, token_out, amount_in, context)
-            }
+            Self::CurveNg(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -147,13 +203,58 @@ impl Pool {
     ) -> Result<Quote, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.swap_exact_out(token_in, token_out, amount_out, context)
-            }
+            Self::UniswapV3(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::UniswapV4(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Slipstream(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::CurveMeta(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
-                pool.swap_exact_out(token_in, token_out, amount_out, context)
-            }
+            Self::CurveNg(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+        }
+    }
+
+    /// The contract's swap with a price limit, without moving the state.
+    ///
+    /// # Errors
+    /// A kind without price limits, or what the contract would revert with.
+    pub fn quote_limited(
+        &self,
+        token_in: usize,
+        token_out: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        context: &Context,
+    ) -> Result<Swapped, AmmError> {
+        match self {
+            Self::UniswapV3(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::UniswapV4(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::Slipstream(pool) => pool.quote_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
+        }
+    }
+
+    /// The contract's swap with a price limit, moving the state.
+    ///
+    /// # Errors
+    /// As [`Self::quote_limited`]; the state is then unchanged.
+    pub fn swap_limited(
+        &mut self,
+        token_in: usize,
+        token_out: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        context: &Context,
+    ) -> Result<Swapped, AmmError> {
+        match self {
+            Self::UniswapV3(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::UniswapV4(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            Self::Slipstream(pool) => pool.swap_limited(token_in, token_out, amount, sqrt_price_limit_x96, context),
+            other => Err(AmmError::Unsupported { kind: other.kind().name(), operation: "swap with a price limit" }),
         }
     }
 
@@ -169,13 +270,18 @@ impl Pool {
     ) -> Result<MarginalPrice, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.marginal_price(token_in, token_out, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.marginal_price(token_in, token_out, context)
-            }
+            Self::UniswapV3(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::UniswapV4(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Slipstream(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.marginal_price(token_in, token_out, context),
             Self::CurveMeta(pool) => pool.marginal_price(token_in, token_out, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => {
-                pool.marginal_price(token_in, token_out, context)
-            }
+            Self::CurveNg(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -186,11 +292,18 @@ impl Pool {
     pub fn max_in(&self, token_in: usize, token_out: usize, context: &Context) -> Result<U256, AmmError> {
         match self {
             Self::UniswapV2(pool) => pool.max_in(token_in, token_out, context),
-            Self::CurvePlain(pool) | Self::CurveLending(pool) | Self::CurveNg(pool) => {
-                pool.max_in(token_in, token_out, context)
-            }
+            Self::UniswapV3(pool) => pool.max_in(token_in, token_out, context),
+            Self::UniswapV4(pool) => pool.max_in(token_in, token_out, context),
+            Self::Slipstream(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
+            Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.max_in(token_in, token_out, context),
             Self::CurveMeta(pool) => pool.max_in(token_in, token_out, context),
-            Self::CurveCryptoTwo(pool) | Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveNg(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

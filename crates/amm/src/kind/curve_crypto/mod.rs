@@ -11,7 +11,7 @@ mod invariant;
 use ruint::aliases::U256;
 
 use self::invariant::Curve;
-use super::checked::{Fault, add, div, mul, scale, sub};
+use super::fault::{Fault, add, div, mul, scale, sub};
 use super::search;
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;

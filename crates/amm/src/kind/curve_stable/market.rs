@@ -9,7 +9,7 @@ use super::{CurveStable, FEE_DENOMINATOR, MAX_TOKENS, PRECISION};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::integer::{div_up, to_f64};
-use crate::kind::checked::{Fault, add, div, mul, scale, sub};
+use crate::kind::fault::{Fault, add, div, mul, scale, sub};
 use crate::kind::search;
 
 /// Rounds of guessing the fee of an exact output, where it grows off the peg.

@@ -1,0 +1,520 @@
+//! The state that every concentrated-liquidity kind shares, and its two movements: the
+//! walk of a swap over the ticks and the change of a position.
+//!
+//! Source: `UniswapV3Pool` of v3-core; V4's `Pool` library and Slipstream's `CLPool`
+//! differ in fees only, which their own files book.
+
+use std::collections::BTreeMap;
+
+use ruint::aliases::U256;
+
+use super::position::{Position, PositionKey, add_delta, liquidity_error, low_128};
+use super::sqrt_price::{amount0_delta, amount1_delta};
+use super::step::{Amount, Booking, swap_step};
+use super::tick_math::{
+    MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, max_liquidity_per_tick, price_of, sqrt_price_at_tick,
+    tick_at_sqrt_price, tick_of,
+};
+use super::ticks::{Tick, Ticks, check_tick};
+use crate::context::Quote;
+use crate::error::AmmError;
+use crate::integer::to_f64;
+
+/// Price, liquidity, ticks, positions and fee growth of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Core {
+    /// Distance of usable ticks.
+    pub tick_spacing: i32,
+    /// Largest gross liquidity of a tick.
+    pub max_liquidity_per_tick: u128,
+    /// Square root of the price (token 1 per token 0), 64.96-bit.
+    pub sqrt_price_x96: U256,
+    /// The tick of the price; one less than the price's own after a downward swap that
+    /// ended exactly on an initialised tick.
+    pub tick: i32,
+    /// Liquidity in range.
+    pub liquidity: u128,
+    /// Fees per unit of liquidity since the beginning, per token, 128.128-bit, wrapping.
+    pub fee_growth_x128: [U256; 2],
+    /// The initialised ticks.
+    pub ticks: Ticks,
+    /// Lowest and highest tick between which all initialised ticks are known; a swap that
+    /// leaves it is an error.
+    pub known: (i32, i32),
+    /// The positions; empty when only quotes are needed.
+    pub positions: BTreeMap<PositionKey, Position>,
+}
+
+/// What a swap did to price and amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swapped {
+    /// Paid in, fee included, in units.
+    pub amount_in: U256,
+    /// Paid out, in units.
+    pub amount_out: U256,
+    /// What the price limit left of the fixed amount.
+    pub remaining: U256,
+    /// Square-root price after the swap.
+    pub sqrt_price_x96: U256,
+    /// Liquidity in range after the swap.
+    pub liquidity: u128,
+    /// Initialised ticks crossed.
+    pub crossed: u32,
+    /// The tick after the swap, where the walk ended on one; otherwise it follows from the price.
+    pub(crate) landed: Option<i32>,
+}
+
+impl Swapped {
+    /// The tick after the swap.
+    #[must_use]
+    pub fn tick(&self) -> i32 {
+        self.landed.unwrap_or_else(|| tick_of(self.sqrt_price_x96))
+    }
+
+    /// The amounts, without the state.
+    #[must_use]
+    pub fn quote(&self) -> Quote {
+        Quote { amount_in: self.amount_in, amount_out: self.amount_out }
+    }
+}
+
+/// Takes part in the walk of a swap: books fees and crossings.
+pub(crate) trait Book {
+    /// Whether the division of an input into swap and fee matters; their sum is the same.
+    const DIVIDES: bool;
+    fn step(&mut self, amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError>;
+    fn cross(&mut self, place: usize, tick: i32, zero_for_one: bool) -> Result<(), AmmError>;
+}
+
+/// A quote books nothing.
+pub(crate) struct NoBook;
+
+impl Book for NoBook {
+    const DIVIDES: bool = false;
+
+    #[inline]
+    fn step(&mut self, _amount_in: U256, _fee: U256, _liquidity: u128) -> Result<(), AmmError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn cross(&mut self, _place: usize, _tick: i32, _zero_for_one: bool) -> Result<(), AmmError> {
+        Ok(())
+    }
+}
+
+/// A change of a position, worked out and not yet made.
+pub(crate) struct Change {
+    key: PositionKey,
+    /// Both ends of the range, when they change.
+    ticks: Option<[Tick; 2]>,
+    liquidity: u128,
+    position: Position,
+    /// The tokens that move.
+    pub amounts: [U256; 2],
+    /// The fees earned since the last touch, before they are narrowed to 128 bits.
+    pub fees: [U256; 2],
+}
+
+/// A swap as the walk sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walk {
+    pub zero_for_one: bool,
+    pub amount: Amount,
+    pub sqrt_price_limit_x96: U256,
+    pub fee_pips: u32,
+    pub booking: Booking,
+}
+
+impl Core {
+    /// A pool without liquidity at a price.
+    ///
+    /// # Errors
+    /// A price or spacing out of range.
+    pub fn new(tick_spacing: i32, sqrt_price_x96: U256) -> Result<Self, AmmError> {
+        Ok(Self {
+            tick_spacing,
+            max_liquidity_per_tick: max_liquidity_per_tick(tick_spacing, false)?,
+            sqrt_price_x96,
+            tick: tick_at_sqrt_price(sqrt_price_x96)?,
+            liquidity: 0,
+            fee_growth_x128: [U256::ZERO; 2],
+            ticks: Ticks::default(),
+            known: (MIN_TICK, MAX_TICK),
+            positions: BTreeMap::new(),
+        })
+    }
+
+    /// A pool as recorded at some block. Fee growth counts from that block on. When the
+    /// nets of the ticks do not sum up to the liquidity, ticks outside the first and the
+    /// last are missing, and only prices between these two are known.
+    ///
+    /// # Errors
+    /// A price or tick out of range, a tick that is not the price's, ticks that cannot
+    /// exist, or nets that no missing tick outside could explain.
+    pub fn recorded(
+        tick_spacing: i32,
+        sqrt_price_x96: U256,
+        tick: i32,
+        liquidity: u128,
+        ticks: &[Tick],
+    ) -> Result<Self, AmmError> {
+        let mut core = Self::new(tick_spacing, sqrt_price_x96)?;
+        let on_boundary = price_of(core.tick) == sqrt_price_x96;
+        if tick != core.tick && !(on_boundary && tick == core.tick - 1) {
+            let reason = format!("the square-root price {sqrt_price_x96} is at tick {}", core.tick);
+            return Err(AmmError::Tick { tick, reason });
+        }
+        core.ticks = Ticks::from_sorted(ticks, tick_spacing)?;
+        (core.tick, core.liquidity) = (tick, liquidity);
+        core.check_nets()?;
+        Ok(core)
+    }
+
+    /// Checks that the liquidity in range and the nets of the ticks fit together, and finds
+    /// out whether ticks are missing at the ends.
+    fn check_nets(&mut self) -> Result<(), AmmError> {
+        let fail = |reason: String| liquidity_error("the pool", reason);
+        let sums: Option<Vec<i128>> = self.ticks.sums().collect();
+        let sums = sums.ok_or_else(|| fail("the nets of the ticks overflow 128 bits".into()))?;
+        let below = self.ticks.place_above(self.tick).checked_sub(1).map_or(0, |last| sums[last]);
+        let liquidity =
+            i128::try_from(self.liquidity).map_err(|_| fail(format!("{} in range is above 2^127", self.liquidity)))?;
+        let missing = liquidity
+            .checked_sub(below)
+            .filter(|missing| *missing >= 0)
+            .ok_or_else(|| fail(format!("{liquidity} in range, but the ticks up to {} sum to {below}", self.tick)))?;
+        if let Some(place) = sums.iter().position(|sum| sum.checked_add(missing).is_none_or(|sum| sum < 0)) {
+            let reason = format!("the liquidity above it would be {} {missing:+}", sums[place]);
+            return Err(liquidity_error(&format!("tick {}", self.ticks.index_at(place)), reason));
+        }
+        if missing != 0 || sums.last().is_some_and(|sum| *sum != 0) {
+            self.known = match self.ticks.len() {
+                0 => (self.tick, self.tick + 1),
+                count => (self.ticks.index_at(0).min(self.tick), self.ticks.index_at(count - 1).max(self.tick + 1)),
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether all initialised ticks are known.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.known == (MIN_TICK, MAX_TICK)
+    }
+
+    /// Bytes the pool occupies, positions left out.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.ticks.heap_bytes()
+    }
+
+    /// The furthest price limit of a direction.
+    #[must_use]
+    pub fn furthest_limit(zero_for_one: bool) -> U256 {
+        if zero_for_one { MIN_SQRT_PRICE + U256::ONE } else { MAX_SQRT_PRICE - U256::ONE }
+    }
+
+    /// Walks the ticks as the contract's swap does, without changing the state.
+    pub(crate) fn walk<B: Book>(&self, swap: &Walk, book: &mut B) -> Result<Swapped, AmmError> {
+        let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, .. } = *swap;
+        // What the fee leaves needs no recomputation.
+        let booking = if B::DIVIDES { swap.booking } else { Booking::Remaining };
+        let specified = amount.value();
+        if specified.is_zero() {
+            return Err(AmmError::ZeroAmount);
+        }
+        self.check_limit(zero_for_one, limit)?;
+        if specified.bit(255) {
+            return Err(AmmError::Overflow { what: format!("the amount {specified} as a signed number"), bits: 256 });
+        }
+        let (mut remaining, mut calculated) = (specified, U256::ZERO);
+        let (mut price, mut tick, mut liquidity) = (self.sqrt_price_x96, self.tick, self.liquidity);
+        let mut landed = Some(tick);
+        let mut above = self.ticks.place_above(tick);
+        let mut crossed = 0;
+        while !remaining.is_zero() && price != limit {
+            let next = self.ticks.next(tick, above, self.tick_spacing, zero_for_one);
+            let next_price = match next.place {
+                Some(place) => self.ticks.price_at(place),
+                None => price_of(next.tick),
+            };
+            let target = if zero_for_one { next_price.max(limit) } else { next_price.min(limit) };
+            let left = match amount {
+                Amount::In(_) => Amount::In(remaining),
+                Amount::Out(_) => Amount::Out(remaining),
+            };
+            let step = swap_step(price, target, liquidity, left, fee_pips, booking)?;
+            let paid = step.amount_in.checked_add(step.fee).ok_or_else(|| sum_overflow(calculated, step.amount_in))?;
+            let (used, counted) = match amount {
+                Amount::In(_) => (paid, step.amount_out),
+                Amount::Out(_) => (step.amount_out, paid),
+            };
+            remaining = remaining.checked_sub(used).ok_or_else(|| sum_overflow(remaining, used))?;
+            calculated = calculated
+                .checked_add(counted)
+                .filter(|sum| !sum.bit(255))
+                .ok_or_else(|| sum_overflow(calculated, counted))?;
+            book.step(step.amount_in, step.fee, liquidity)?;
+            if next.tick < self.known.0 || next.tick > self.known.1 {
+                self.check_known(step.price)?;
+            }
+            if step.price == next_price {
+                if let Some(place) = next.place {
+                    book.cross(place, next.tick, zero_for_one)?;
+                    let net = self.ticks.net_at(place);
+                    let delta = if zero_for_one { net.checked_neg() } else { Some(net) };
+                    liquidity = delta
+                        .ok_or_else(|| "a net of −2^127".to_owned())
+                        .and_then(|delta| add_delta(liquidity, delta))
+                        .map_err(|reason| liquidity_error(&format!("tick {}", next.tick), reason))?;
+                    above = if zero_for_one { place } else { place + 1 };
+                    crossed += 1;
+                }
+                tick = if zero_for_one { next.tick - 1 } else { next.tick };
+                landed = Some(tick);
+            } else if step.price != price {
+                landed = None;
+                // Only a further step needs the tick.
+                if !remaining.is_zero() && step.price != limit {
+                    tick = tick_of(step.price);
+                    landed = Some(tick);
+                }
+            }
+            price = step.price;
+        }
+        let (amount_in, amount_out) = match amount {
+            Amount::In(_) => (specified - remaining, calculated),
+            Amount::Out(_) => (calculated, specified - remaining),
+        };
+        Ok(Swapped { amount_in, amount_out, remaining, sqrt_price_x96: price, liquidity, crossed, landed })
+    }
+
+    #[cold]
+    fn check_known(&self, price: U256) -> Result<(), AmmError> {
+        let (low, high) = self.known;
+        if price < price_of(low.max(MIN_TICK)) || price > price_of(high.min(MAX_TICK)) {
+            return Err(AmmError::UnknownTicks { low, high });
+        }
+        Ok(())
+    }
+
+    fn check_limit(&self, zero_for_one: bool, limit: U256) -> Result<(), AmmError> {
+        let price = self.sqrt_price_x96;
+        let (allowed, bound) = if zero_for_one {
+            (limit < price && limit > MIN_SQRT_PRICE, MIN_SQRT_PRICE)
+        } else {
+            (limit > price && limit < MAX_SQRT_PRICE, MAX_SQRT_PRICE)
+        };
+        if allowed { Ok(()) } else { Err(AmmError::PriceLimit { limit, price, bound }) }
+    }
+
+    /// Moves price, tick and liquidity to where a walk ended.
+    pub(crate) fn settle(&mut self, swapped: &Swapped) {
+        self.sqrt_price_x96 = swapped.sqrt_price_x96;
+        self.tick = swapped.tick();
+        self.liquidity = swapped.liquidity;
+    }
+
+    /// Flips the fee growth outside a crossed tick; `growth` is the global one then.
+    pub(crate) fn flip_outside(&mut self, place: usize, growth: [U256; 2]) {
+        let outside = self.ticks.outside_mut(place);
+        for token in 0..2 {
+            outside[token] = growth[token].wrapping_sub(outside[token]);
+        }
+    }
+
+    /// Fee growth inside a range, per token, 128.128-bit, wrapping. A tick that is not
+    /// initialised counts as one that nothing grew outside of, as in the contract.
+    #[must_use]
+    pub fn fee_growth_inside(&self, tick_lower: i32, tick_upper: i32) -> [U256; 2] {
+        let at = |index: i32| self.ticks.get(index).unwrap_or(Tick::empty(index));
+        self.growth_inside_of(at(tick_lower), at(tick_upper))
+    }
+
+    /// Changes a position's liquidity and returns the amounts that move with it (in for a
+    /// mint, rounded up; out for a burn, rounded down). Nothing changes on an error.
+    pub(crate) fn modify(&mut self, key: PositionKey, delta: i128, earns: bool) -> Result<[U256; 2], AmmError> {
+        let change = self.change(key, delta, earns)?;
+        let amounts = change.amounts;
+        self.apply(change);
+        Ok(amounts)
+    }
+
+    /// What [`Self::modify`] would do.
+    pub(crate) fn change(&self, key: PositionKey, delta: i128, earns: bool) -> Result<Change, AmmError> {
+        let PositionKey { tick_lower, tick_upper, .. } = key;
+        if tick_lower >= tick_upper {
+            let reason = format!("not below the upper tick {tick_upper}");
+            return Err(AmmError::Tick { tick: tick_lower, reason });
+        }
+        check_tick(tick_lower, self.tick_spacing)?;
+        check_tick(tick_upper, self.tick_spacing)?;
+        let lower = self.tick_after(tick_lower, delta, delta)?;
+        let upper = self.tick_after(tick_upper, delta, delta.checked_neg().ok_or_else(|| too_large(delta))?)?;
+        let amounts = self.amounts(tick_lower, tick_upper, delta)?;
+        let in_range = tick_lower <= self.tick && self.tick < tick_upper;
+        let liquidity = if in_range {
+            add_delta(self.liquidity, delta).map_err(|reason| liquidity_error("the pool", reason))?
+        } else {
+            self.liquidity
+        };
+        // The contract initialises ticks first, so the growth inside sees them.
+        let mut position = self.positions.get(&key).copied().unwrap_or_default();
+        let inside = self.growth_inside_of(lower, upper);
+        let fees = position.update(delta, inside, earns)?;
+        Ok(Change { key, ticks: (delta != 0).then_some([lower, upper]), liquidity, position, amounts, fees })
+    }
+
+    /// Makes a change that was worked out on this very state.
+    pub(crate) fn apply(&mut self, change: Change) {
+        self.liquidity = change.liquidity;
+        for tick in change.ticks.into_iter().flatten() {
+            self.store_tick(tick);
+        }
+        self.positions.insert(change.key, change.position);
+    }
+
+    /// The tick as a change of liquidity leaves it.
+    fn tick_after(&self, index: i32, delta: i128, net_delta: i128) -> Result<Tick, AmmError> {
+        let fail = |reason: String| liquidity_error(&format!("tick {index}"), reason);
+        let mut tick = self.ticks.get(index).unwrap_or(Tick::empty(index));
+        if delta == 0 {
+            return Ok(tick);
+        }
+        // All growth before a tick existed counts as below it.
+        if tick.liquidity_gross == 0 && index <= self.tick {
+            tick.fee_growth_outside_x128 = self.fee_growth_x128;
+        }
+        tick.liquidity_gross = add_delta(tick.liquidity_gross, delta).map_err(fail)?;
+        if delta > 0 && tick.liquidity_gross > self.max_liquidity_per_tick {
+            return Err(fail(format!(
+                "{} gross is above the {} a tick may carry",
+                tick.liquidity_gross, self.max_liquidity_per_tick
+            )));
+        }
+        tick.liquidity_net = tick
+            .liquidity_net
+            .checked_add(net_delta)
+            .ok_or_else(|| fail(format!("net {} {net_delta:+} overflows 128 bits", tick.liquidity_net)))?;
+        Ok(tick)
+    }
+
+    fn growth_inside_of(&self, lower: Tick, upper: Tick) -> [U256; 2] {
+        let mut inside = [U256::ZERO; 2];
+        for token in 0..2 {
+            let global = self.fee_growth_x128[token];
+            let (lower_outside, upper_outside) =
+                (lower.fee_growth_outside_x128[token], upper.fee_growth_outside_x128[token]);
+            let below = if self.tick >= lower.index { lower_outside } else { global.wrapping_sub(lower_outside) };
+            let above = if self.tick < upper.index { upper_outside } else { global.wrapping_sub(upper_outside) };
+            inside[token] = global.wrapping_sub(below).wrapping_sub(above);
+        }
+        inside
+    }
+
+    fn store_tick(&mut self, tick: Tick) {
+        match self.ticks.place_of(tick.index) {
+            Ok(place) if tick.liquidity_gross == 0 => self.ticks.remove(place),
+            Ok(place) => self.ticks.set_liquidity(place, tick.liquidity_gross, tick.liquidity_net),
+            Err(place) => self.ticks.insert(place, tick),
+        }
+    }
+
+    /// The tokens that `delta` of liquidity in a range stands for at the current price: rounded
+    /// up when they come in, down when they go out.
+    ///
+    /// # Errors
+    /// Ticks out of range or amounts above 256 bits.
+    pub fn amounts(&self, tick_lower: i32, tick_upper: i32, delta: i128) -> Result<[U256; 2], AmmError> {
+        if delta == 0 {
+            return Ok([U256::ZERO; 2]);
+        }
+        let (liquidity, up) = (delta.unsigned_abs(), delta > 0);
+        let lower = sqrt_price_at_tick(tick_lower)?;
+        let upper = sqrt_price_at_tick(tick_upper)?;
+        Ok(if self.tick < tick_lower {
+            [amount0_delta(lower, upper, liquidity, up)?, U256::ZERO]
+        } else if self.tick < tick_upper {
+            [
+                amount0_delta(self.sqrt_price_x96, upper, liquidity, up)?,
+                amount1_delta(lower, self.sqrt_price_x96, liquidity, up),
+            ]
+        } else {
+            [U256::ZERO, amount1_delta(lower, upper, liquidity, up)]
+        })
+    }
+
+    /// Takes up to `amounts` of what a position is owed.
+    pub(crate) fn collect(&mut self, key: &PositionKey, amounts: [u128; 2]) -> [u128; 2] {
+        let Some(position) = self.positions.get_mut(key) else { return [0; 2] };
+        let mut taken = [0; 2];
+        for token in 0..2 {
+            taken[token] = amounts[token].min(position.owed[token]);
+            position.owed[token] -= taken[token];
+        }
+        taken
+    }
+
+    /// Adds to what a position is owed.
+    pub(crate) fn owe(&mut self, key: &PositionKey, amounts: [U256; 2]) {
+        if let Some(position) = self.positions.get_mut(key) {
+            for token in 0..2 {
+                position.owed[token] = position.owed[token].wrapping_add(low_128(amounts[token]));
+            }
+        }
+    }
+
+    /// Moves liquidity between an earning position and one that does not earn, in one range.
+    pub(crate) fn move_liquidity(
+        &mut self,
+        earning: &PositionKey,
+        resting: &PositionKey,
+        delta: i128,
+    ) -> Result<(), AmmError> {
+        let opposite = delta.checked_neg().ok_or_else(|| too_large(delta))?;
+        let inside = self.fee_growth_inside(earning.tick_lower, earning.tick_upper);
+        let mut from = self.positions.get(earning).copied().unwrap_or_default();
+        let mut to = self.positions.get(resting).copied().unwrap_or_default();
+        from.update(opposite, inside, true)?;
+        to.update(delta, inside, false)?;
+        self.positions.insert(*earning, from);
+        self.positions.insert(*resting, to);
+        Ok(())
+    }
+
+    /// The price as a ratio of units, before fees, in the direction of the swap.
+    pub(crate) fn price(&self, zero_for_one: bool) -> f64 {
+        const Q96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
+        let root = to_f64(self.sqrt_price_x96) / Q96;
+        if zero_for_one { root * root } else { 1.0 / (root * root) }
+    }
+}
+
+#[cold]
+fn sum_overflow(sum: U256, amount: U256) -> AmmError {
+    AmmError::Overflow { what: format!("the swap's total of {sum} and {amount}"), bits: 256 }
+}
+
+#[cold]
+fn too_large(delta: i128) -> AmmError {
+    AmmError::Overflow { what: format!("the change of liquidity {delta}"), bits: 128 }
+}
+
+/// The amounts of a swap that used up its fixed amount.
+pub(crate) fn whole(swapped: &Swapped, amount: U256) -> Result<Quote, AmmError> {
+    if swapped.remaining.is_zero() {
+        Ok(swapped.quote())
+    } else {
+        Err(AmmError::LiquidityExhausted { amount, remaining: swapped.remaining })
+    }
+}
+
+/// What a pool takes in until its price is at the end of the range.
+pub(crate) fn max_in(
+    quote_limited: impl FnOnce(Amount, U256) -> Result<Swapped, AmmError>,
+    token_in: usize,
+) -> Result<U256, AmmError> {
+    let all = (U256::ONE << 255) - U256::ONE;
+    Ok(quote_limited(Amount::In(all), Core::furthest_limit(token_in == 0))?.amount_in)
+}

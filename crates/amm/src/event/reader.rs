@@ -1,0 +1,128 @@
+//! Files of events: CSV with a header, or one JSON object per line.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::fields::{self, Row};
+use super::{EventError, Located, Place, raw_log};
+
+/// The shapes of event files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventFormat {
+    /// CSV with a header: decoded events, or raw logs when there are `topics` and `data`.
+    Csv,
+    /// One JSON object per line, with the same names.
+    JsonLines,
+}
+
+/// Longest JSON line that is read, in bytes.
+const MAX_LINE: u64 = 1 << 20;
+
+/// The events of a file in its order; an error ends it.
+pub type Events<'a> = Box<dyn Iterator<Item = Result<Located, EventError>> + 'a>;
+
+struct Record<'a> {
+    columns: &'a HashMap<String, usize>,
+    record: &'a csv::StringRecord,
+}
+
+impl Row for Record<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.record.get(*self.columns.get(name)?).filter(|text| !text.is_empty())
+    }
+}
+
+/// Reads CSV.
+///
+/// # Errors
+/// A header that cannot be read or lacks the columns of events and of raw logs.
+pub fn read_csv<'a>(input: impl Read + 'a) -> Result<Events<'a>, EventError> {
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
+    let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?.clone();
+    let columns: HashMap<String, usize> =
+        header.iter().enumerate().map(|(place, name)| (name.trim().to_owned(), place)).collect();
+    if columns.len() != header.len() {
+        return Err(EventError { line: 1, reason: "a column name is there twice".into() });
+    }
+    let raw = columns.contains_key("topics") && columns.contains_key("data");
+    if !raw && !columns.contains_key("kind") {
+        let reason = "no column kind (decoded events) and no topics and data (raw logs)".into();
+        return Err(EventError { line: 1, reason });
+    }
+    let mut record = csv::StringRecord::new();
+    let mut ended = false;
+    Ok(Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let line = reader.position().line();
+        let event = match reader.read_record(&mut record) {
+            Ok(false) => return None,
+            Ok(true) => locate(&Record { columns: &columns, record: &record }, line, raw),
+            Err(error) => Err(EventError { line, reason: error.to_string() }),
+        };
+        ended = event.is_err();
+        Some(event)
+    })))
+}
+
+fn locate(row: &impl Row, line: u64, raw: bool) -> Result<Located, EventError> {
+    let read = || -> Result<(Place, super::Event), String> {
+        let event = if raw { raw_log::event(row)? } else { fields::event(row)? };
+        Ok((fields::place(row)?, event))
+    };
+    let (place, event) = read().map_err(|reason| EventError { line, reason })?;
+    Ok(Located { place, line, event })
+}
+
+struct Object<'a>(HashMap<&'a str, &'a str>);
+
+impl Row for Object<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).copied().filter(|text| !text.is_empty() && *text != "null")
+    }
+}
+
+/// Reads JSON lines. Numbers are read digit by digit, so that those above 2^53 stay exact;
+/// one with a fraction or an exponent is refused.
+pub fn read_json_lines<'a>(input: impl BufRead + 'a) -> Events<'a> {
+    let mut input = input;
+    let (mut line, mut ended) = (0, false);
+    let mut text = String::new();
+    Box::new(std::iter::from_fn(move || {
+        while !ended {
+            line += 1;
+            text.clear();
+            let read = Read::by_ref(&mut input).take(MAX_LINE).read_line(&mut text);
+            let event = match read {
+                Ok(0) => return None,
+                Ok(_) if text.len() as u64 == MAX_LINE => {
+                    Err(EventError { line, reason: format!("longer than {MAX_LINE} bytes") })
+                }
+                Ok(_) if text.trim().is_empty() => continue,
+                Ok(_) => json_event(&text, line),
+                Err(error) => Err(EventError { line, reason: error.to_string() }),
+            };
+            ended = event.is_err();
+            return Some(event);
+        }
+        None
+    }))
+}
+
+fn json_event(text: &str, line: u64) -> Result<Located, EventError> {
+    #[derive(Deserialize)]
+    struct Line<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
+    let fail = |reason: String| EventError { line, reason };
+    let Line(fields) = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
+    fn unquote(raw: &RawValue) -> &str {
+        let text = raw.get();
+        text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text)
+    }
+    let object = Object(fields.iter().map(|(name, raw)| (*name, unquote(raw))).collect());
+    let raw = object.get("topics").is_some() && object.get("data").is_some();
+    locate(&object, line, raw)
+}

@@ -1,0 +1,467 @@
+//! Events of a pool through the exact engine, compared with the chain's own values.
+//!
+//! A swap event does not say what was asked for. The replay tries an exact input, then an
+//! exact output, then a swap that stopped at its price limit; what the record says about
+//! it only changes which comes first. A fee that nobody announced is inferred from the
+//! amounts, reported, and used from then on.
+
+use ruint::aliases::U256;
+
+use crate::concentrated::{Amount, Core, PIPS, PositionKey, Swapped};
+use crate::context::{Context, Fee};
+use crate::error::AmmError;
+use crate::event::{Event, LiquidityEvent, Located, Place, SwapEvent, SwapMode};
+use crate::kind::slipstream::MAX_FEE_PIPS;
+use crate::kind::uniswap_v3::ProtocolFee;
+use crate::kind::{Slipstream, UniswapV3};
+
+/// Mismatches kept with all their fields; further ones are counted.
+pub const MAX_MISMATCHES: usize = 100;
+
+/// The pools that can be replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplayPool {
+    /// Uniswap V3 and its forks.
+    V3(UniswapV3),
+    /// Slipstream.
+    Slipstream(Slipstream),
+}
+
+impl ReplayPool {
+    /// Price, liquidity, ticks and positions.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        match self {
+            Self::V3(pool) => &pool.core,
+            Self::Slipstream(pool) => &pool.core,
+        }
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
+        match self {
+            Self::V3(pool) => &mut pool.core,
+            Self::Slipstream(pool) => &mut pool.core,
+        }
+    }
+}
+
+/// A field whose recorded value is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Name of the field.
+    pub field: &'static str,
+    /// The chain's value.
+    pub recorded: String,
+    /// Ours.
+    pub ours: String,
+}
+
+/// An event that did not come out as recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where in the chain.
+    pub place: Place,
+    /// Line of the file.
+    pub line: u64,
+    /// Name of the event.
+    pub event: &'static str,
+    /// How the swap was taken, when it is one.
+    pub mode: Option<SwapMode>,
+    /// The fields that differ.
+    pub differences: Vec<Difference>,
+}
+
+/// A fee that changed without being announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeChange {
+    /// The first swap that paid it.
+    pub place: Place,
+    /// Line of the file.
+    pub line: u64,
+    /// The fee before, in millionths, when one was known.
+    pub from_pips: Option<u32>,
+    /// The fee since, in millionths.
+    pub to_pips: u32,
+}
+
+/// Why a replay cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The same event twice.
+    #[error("line {line}: {place} is there twice")]
+    Doubled {
+        /// Line of the second.
+        line: u64,
+        /// Its place.
+        place: Place,
+    },
+    /// An event before its predecessor.
+    #[error("line {line}: {place} follows {before}: sort the events by block, transaction and log")]
+    OutOfOrder {
+        /// Line of the event.
+        line: u64,
+        /// Its place.
+        place: Place,
+        /// The place before it.
+        before: Place,
+    },
+    /// An event that the pool could not have logged in its state.
+    #[error(
+        "line {line}: {place}: the {event} is impossible here (an event before it is missing, or the pool is another): {source}"
+    )]
+    Impossible {
+        /// Line of the event.
+        line: u64,
+        /// Its place.
+        place: Place,
+        /// Name of the event.
+        event: &'static str,
+        /// What the engine refuses.
+        source: AmmError,
+    },
+    /// An event that this kind of pool does not log.
+    #[error("line {line}: {place}: {reason}")]
+    Wrong {
+        /// Line of the event.
+        line: u64,
+        /// Its place.
+        place: Place,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Events counted by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All events.
+    pub events: u64,
+    /// Swaps.
+    pub swaps: u64,
+    /// Mints.
+    pub mints: u64,
+    /// Burns, touches included.
+    pub burns: u64,
+    /// Swaps taken as exact input, exact output and price limit.
+    pub modes: [u64; 3],
+    /// Events that did not come out as recorded.
+    pub mismatches: u64,
+}
+
+/// A replay at work.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    pool: ReplayPool,
+    fee_pips: Option<u32>,
+    last: Option<Place>,
+    counts: Counts,
+    mismatches: Vec<Mismatch>,
+    fee_changes: Vec<FeeChange>,
+}
+
+impl Replay {
+    /// A replay from a pool's state, usually an empty one at its first price.
+    #[must_use]
+    pub fn new(pool: ReplayPool) -> Self {
+        let fee_pips = match &pool {
+            ReplayPool::V3(pool) => Some(pool.fee_pips),
+            ReplayPool::Slipstream(pool) => pool.fee_pips,
+        };
+        let (mismatches, fee_changes) = (Vec::new(), Vec::new());
+        Self { pool, fee_pips, last: None, counts: Counts::default(), mismatches, fee_changes }
+    }
+
+    /// The pool after the events so far.
+    #[must_use]
+    pub fn pool(&self) -> &ReplayPool {
+        &self.pool
+    }
+
+    /// How many events of which kind there were.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The first [`MAX_MISMATCHES`] events that did not come out as recorded.
+    #[must_use]
+    pub fn mismatches(&self) -> &[Mismatch] {
+        &self.mismatches
+    }
+
+    /// Fees that changed without being announced.
+    #[must_use]
+    pub fn fee_changes(&self) -> &[FeeChange] {
+        &self.fee_changes
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// An event twice or out of order, or one that the pool could not have logged.
+    pub fn apply(&mut self, located: &Located) -> Result<(), ReplayError> {
+        self.check_order(located)?;
+        self.counts.events += 1;
+        match &located.event {
+            Event::Swap(swap) => self.swap(located, swap),
+            Event::Mint(change) => {
+                self.counts.mints += 1;
+                let key = self.key(change.owner, change.tick_lower, change.tick_upper);
+                let ours = match &mut self.pool {
+                    ReplayPool::V3(pool) => pool.mint(key, change.liquidity),
+                    ReplayPool::Slipstream(pool) => pool.mint(key, change.liquidity),
+                };
+                self.compare_liquidity(located, change, ours)
+            }
+            Event::Burn(change) => {
+                self.counts.burns += 1;
+                let key = self.key(change.owner, change.tick_lower, change.tick_upper);
+                let ours = match &mut self.pool {
+                    ReplayPool::V3(pool) => pool.burn(key, change.liquidity),
+                    ReplayPool::Slipstream(pool) => pool.burn(key, change.liquidity),
+                };
+                self.compare_liquidity(located, change, ours)
+            }
+            Event::Collect { owner, tick_lower, tick_upper, amounts } => {
+                let key = self.key(*owner, *tick_lower, *tick_upper);
+                let wanted = self.native(located, *amounts)?;
+                let ours = match &mut self.pool {
+                    ReplayPool::V3(pool) => pool.collect(&key, wanted),
+                    ReplayPool::Slipstream(pool) => pool.collect(&key, wanted),
+                };
+                // Fees of staked liquidity are not the position's, and stakes are not in the events.
+                if matches!(self.pool, ReplayPool::V3(_)) {
+                    self.compare(located, None, amount_differences(*amounts, ours.map(U256::from)));
+                }
+                Ok(())
+            }
+            other => self.rare(located, other),
+        }
+    }
+
+    fn rare(&mut self, located: &Located, event: &Event) -> Result<(), ReplayError> {
+        let impossible = |source| impossible(located, source);
+        match (event, &mut self.pool) {
+            (Event::Initialize { sqrt_price_x96, .. }, pool) => {
+                let core = pool.core_mut();
+                if self.counts.events > 1 || !core.ticks.is_empty() {
+                    return Err(wrong(located, "a pool is initialised once, before all other events".into()));
+                }
+                *core = Core::new(core.tick_spacing, *sqrt_price_x96).map_err(impossible)?;
+                Ok(())
+            }
+            (Event::Flash { amounts, paid }, ReplayPool::V3(pool)) => pool.flash(*amounts, *paid).map_err(impossible),
+            (Event::Flash { amounts, paid }, ReplayPool::Slipstream(pool)) => {
+                pool.flash(*amounts, *paid, &context(self.fee_pips)).map_err(impossible)
+            }
+            (Event::SetFeeProtocol { parts }, ReplayPool::V3(pool)) => {
+                let out_of_range = || wrong(located, format!("protocol fees {parts:?} are out of range"));
+                let fee = match pool.protocol_fee {
+                    ProtocolFee::Divisor(_) => ProtocolFee::Divisor(narrow(*parts).ok_or_else(out_of_range)?),
+                    ProtocolFee::PerTenThousand(_) => {
+                        ProtocolFee::PerTenThousand(narrow(*parts).ok_or_else(out_of_range)?)
+                    }
+                };
+                pool.set_protocol_fee(fee).map_err(impossible)
+            }
+            (Event::CollectProtocol { amounts }, ReplayPool::V3(_)) => {
+                let wanted = self.native(located, *amounts)?;
+                let ReplayPool::V3(pool) = &mut self.pool else { return Ok(()) };
+                let ours = pool.collect_protocol(wanted).map(U256::from);
+                self.compare(located, None, amount_differences(*amounts, ours));
+                Ok(())
+            }
+            // What the gauge is paid depends on stakes, which are not in the pool's events.
+            (Event::CollectGauge { .. }, ReplayPool::Slipstream(pool)) => {
+                pool.collect_gauge_fees();
+                Ok(())
+            }
+            (other, _) => Err(wrong(located, format!("this kind of pool logs no {}", other.name()))),
+        }
+    }
+
+    fn check_order(&mut self, located: &Located) -> Result<(), ReplayError> {
+        let (line, place) = (located.line, located.place);
+        match self.last {
+            Some(before) if before == place => Err(ReplayError::Doubled { line, place }),
+            Some(before) if before > place => Err(ReplayError::OutOfOrder { line, place, before }),
+            _ => {
+                self.last = Some(place);
+                Ok(())
+            }
+        }
+    }
+
+    /// Stakes change the owner of Slipstream's positions without an event of the pool, and
+    /// some records name no owner: then positions are kept by range alone.
+    fn key(&self, owner: Option<U256>, tick_lower: i32, tick_upper: i32) -> PositionKey {
+        let owner = match self.pool {
+            ReplayPool::V3(_) => owner.unwrap_or_default(),
+            ReplayPool::Slipstream(_) => U256::ZERO,
+        };
+        PositionKey { owner, tick_lower, tick_upper }
+    }
+
+    fn native(&self, located: &Located, amounts: [U256; 2]) -> Result<[u128; 2], ReplayError> {
+        narrow(amounts).ok_or_else(|| wrong(located, format!("amounts {amounts:?} are above 128 bits")))
+    }
+
+    fn compare_liquidity(
+        &mut self,
+        located: &Located,
+        change: &LiquidityEvent,
+        ours: Result<[U256; 2], AmmError>,
+    ) -> Result<(), ReplayError> {
+        let ours = ours.map_err(|source| impossible(located, source))?;
+        if ours != change.amounts {
+            self.compare(located, None, amount_differences(change.amounts, ours));
+        }
+        Ok(())
+    }
+
+    fn swap(&mut self, located: &Located, swap: &SwapEvent) -> Result<(), ReplayError> {
+        self.counts.swaps += 1;
+        if swap.fee_pips.is_some() {
+            self.fee_pips = swap.fee_pips;
+        }
+        // A swap that moved nothing leaves no sign of its direction but the price.
+        let mut swap = *swap;
+        if swap.amount_in.is_zero() && swap.amount_out.is_zero() {
+            swap.zero_for_one = swap.sqrt_price_x96 <= self.pool.core().sqrt_price_x96;
+        }
+        let first = swap.mode.unwrap_or(SwapMode::ExactIn);
+        let others = [SwapMode::ExactIn, SwapMode::ExactOut, SwapMode::PriceLimit];
+        let order = std::iter::once(first).chain(others.into_iter().filter(|mode| *mode != first));
+        if self.fee_pips.is_some() {
+            for mode in order.clone() {
+                if self.try_swap(&swap, mode, self.fee_pips).is_ok_and(|swapped| matches(&swap, &swapped)) {
+                    self.counts.modes[mode as usize] += 1;
+                    return Ok(());
+                }
+            }
+        }
+        if let Some((fee_pips, mode)) = self.infer_fee(&swap) {
+            let change =
+                FeeChange { place: located.place, line: located.line, from_pips: self.fee_pips, to_pips: fee_pips };
+            self.fee_changes.push(change);
+            self.fee_pips = Some(fee_pips);
+            self.counts.modes[mode as usize] += 1;
+            return Ok(());
+        }
+        let attempt = self.try_swap(&swap, first, self.fee_pips).map_err(|source| impossible(located, source))?;
+        self.compare(located, Some(first), swap_differences(&swap, &attempt));
+        self.follow(&swap);
+        Ok(())
+    }
+
+    /// Runs the swap in one mode; the state moves only when it comes out as recorded.
+    fn try_swap(&mut self, swap: &SwapEvent, mode: SwapMode, fee_pips: Option<u32>) -> Result<Swapped, AmmError> {
+        let token_in = usize::from(!swap.zero_for_one);
+        let furthest = Core::furthest_limit(swap.zero_for_one);
+        let (amount, limit) = match mode {
+            SwapMode::ExactIn => (Amount::In(swap.amount_in), furthest),
+            SwapMode::ExactOut => (Amount::Out(swap.amount_out), furthest),
+            SwapMode::PriceLimit => (Amount::In((U256::ONE << 255) - U256::ONE), swap.sqrt_price_x96),
+        };
+        let context = context(fee_pips);
+        let accept = |swapped: &Swapped| matches(swap, swapped);
+        match &mut self.pool {
+            ReplayPool::V3(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
+            ReplayPool::Slipstream(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
+        }
+    }
+
+    /// The fee that explains a swap: estimated from what the same move costs without a fee,
+    /// then tried exactly around the estimate.
+    fn infer_fee(&mut self, swap: &SwapEvent) -> Option<(u32, SwapMode)> {
+        /// Rounding of the amounts shifts the estimate by little, except for tiny swaps.
+        const AROUND: u32 = 3;
+        let ReplayPool::Slipstream(pool) = &self.pool else { return None };
+        let token_in = usize::from(!swap.zero_for_one);
+        let all = Amount::In((U256::ONE << 255) - U256::ONE);
+        let context = context(Some(0));
+        let free = pool.quote_limited(token_in, 1 - token_in, all, swap.sqrt_price_x96, &context).ok()?;
+        let fee = swap.amount_in.checked_sub(free.amount_in)?;
+        let estimate = fee.checked_mul(U256::from(PIPS))?.checked_div(swap.amount_in)?;
+        let estimate = u32::try_from(estimate).ok()?;
+        for mode in [SwapMode::ExactIn, SwapMode::ExactOut, SwapMode::PriceLimit] {
+            for fee_pips in estimate.saturating_sub(AROUND)..=(estimate + AROUND).min(MAX_FEE_PIPS) {
+                if self.try_swap(swap, mode, Some(fee_pips)).is_ok_and(|swapped| matches(swap, &swapped)) {
+                    return Some((fee_pips, mode));
+                }
+            }
+        }
+        None
+    }
+
+    /// Goes on from the chain's values after a mismatch.
+    fn follow(&mut self, swap: &SwapEvent) {
+        let core = self.pool.core_mut();
+        (core.sqrt_price_x96, core.tick, core.liquidity) = (swap.sqrt_price_x96, swap.tick, swap.liquidity);
+    }
+
+    fn compare(&mut self, located: &Located, mode: Option<SwapMode>, differences: Vec<Difference>) {
+        if differences.is_empty() {
+            return;
+        }
+        self.counts.mismatches += 1;
+        if self.mismatches.len() < MAX_MISMATCHES {
+            let (place, line, event) = (located.place, located.line, located.event.name());
+            self.mismatches.push(Mismatch { place, line, event, mode, differences });
+        }
+    }
+}
+
+fn context(fee_pips: Option<u32>) -> Context {
+    Context { timestamp: 0, fee: fee_pips.map_or(Fee::Pool, Fee::Pips) }
+}
+
+#[inline]
+fn matches(swap: &SwapEvent, ours: &Swapped) -> bool {
+    ours.sqrt_price_x96 == swap.sqrt_price_x96
+        && ours.amount_in == swap.amount_in
+        && ours.amount_out == swap.amount_out
+        && ours.liquidity == swap.liquidity
+        && ours.tick() == swap.tick
+}
+
+fn swap_differences(swap: &SwapEvent, ours: &Swapped) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    push(&mut differences, "amount_in", swap.amount_in, ours.amount_in);
+    push(&mut differences, "amount_out", swap.amount_out, ours.amount_out);
+    push(&mut differences, "sqrt_price_x96", swap.sqrt_price_x96, ours.sqrt_price_x96);
+    push(&mut differences, "liquidity", swap.liquidity, ours.liquidity);
+    push(&mut differences, "tick", swap.tick, ours.tick());
+    differences
+}
+
+fn amount_differences(recorded: [U256; 2], ours: [U256; 2]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    push(&mut differences, "amount0", recorded[0], ours[0]);
+    push(&mut differences, "amount1", recorded[1], ours[1]);
+    differences
+}
+
+fn push<T: PartialEq + std::fmt::Display>(
+    differences: &mut Vec<Difference>,
+    field: &'static str,
+    recorded: T,
+    ours: T,
+) {
+    if recorded != ours {
+        differences.push(Difference { field, recorded: recorded.to_string(), ours: ours.to_string() });
+    }
+}
+
+fn narrow<T, U: TryFrom<T>>(values: [T; 2]) -> Option<[U; 2]> {
+    let [first, second] = values;
+    Some([U::try_from(first).ok()?, U::try_from(second).ok()?])
+}
+
+fn impossible(located: &Located, source: AmmError) -> ReplayError {
+    ReplayError::Impossible { line: located.line, place: located.place, event: located.event.name(), source }
+}
+
+fn wrong(located: &Located, reason: String) -> ReplayError {
+    ReplayError::Wrong { line: located.line, place: located.place, reason }
+}
