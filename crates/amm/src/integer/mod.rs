@@ -2,6 +2,7 @@
 
 mod divider;
 pub mod json;
+pub mod narrow;
 mod root;
 
 pub use divider::Divider;
