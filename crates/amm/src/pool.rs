@@ -7,7 +7,10 @@ use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::solidly::{Curve, Solver};
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
+use crate::kind::{
+    BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
+    UniswapV4,
+};
 use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -75,17 +78,9 @@ impl Pool {
             Self::CurvePlain(pool) => pool.generation.proof(),
             Self::CurveMeta(pool) => pool.base().generation.proof(),
             Self::CurveCryptoThree(pool) => pool.generation.proof(),
-    /// What answers for pools like this one were compared with (R10): that of the kind,
-    /// except where a variant of the contract has no recorded answers.
-    #[must_use]
-    pub fn proof(&self) -> Proof {
-        match self {
             Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
                 Proof::Unproven
             }
-            Self::CurvePlain(pool) => pool.generation.proof(),
-            Self::CurveMeta(pool) => pool.base().generation.proof(),
-            Self::CurveCryptoThree(pool) => pool.generation.proof(),
             _ => self.kind().proof(),
         }
     }
