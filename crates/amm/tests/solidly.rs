@@ -30,9 +30,8 @@ fn any_pool() -> impl Strategy<Value = Solidly> {
     let digits = 1_000_000_u128..10_000_000;
     (digits.clone(), digits, 13_u32..=20, [decimals.clone(), decimals], 0_u32..=300, 0..3_u8).prop_map(
         |(digits0, digits1, zeros, decimals, fee, kind)| {
-            let reserve = |digits: u128, decimals: u8| {
-                units(digits * 10_u128.pow(zeros) / 10_u128.pow(18 - u32::from(decimals)))
-            };
+            let reserve =
+                |digits: u128, decimals: u8| units(digits * 10_u128.pow(zeros) / 10_u128.pow(18 - u32::from(decimals)));
             let reserves = [reserve(digits0, decimals[0]), reserve(digits1, decimals[1])];
             match kind {
                 0 => Solidly::volatile(reserves, fee).unwrap(),

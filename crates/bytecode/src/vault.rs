@@ -23,6 +23,10 @@ pub enum Kind {
     Stable,
     /// Meta-stable pools: two tokens with rates (July 2021).
     MetaStable,
+    /// The first composable stable pools (September 2022).
+    FirstComposableStable,
+    /// Composable stable pools, second version (November 2022).
+    SecondComposableStable,
     /// Composable stable pools, third version (February 2023).
     ComposableStable,
 }
@@ -134,7 +138,11 @@ impl VaultPool {
             Kind::FirstStable => site.stable(evm, settings, "20210624-stable-pool"),
             Kind::Stable => site.stable(evm, settings, "20220609-stable-pool-v2"),
             Kind::MetaStable => site.meta_stable(evm, settings),
-            Kind::ComposableStable => site.composable_stable(evm, settings),
+            Kind::FirstComposableStable => {
+                site.composable_stable(evm, settings, "deprecated/20220906-composable-stable-pool")
+            }
+            Kind::SecondComposableStable => site.composable_stable(evm, settings, "20221122-composable-stable-pool-v2"),
+            Kind::ComposableStable => site.composable_stable(evm, settings, "20230206-composable-stable-pool-v3"),
         };
         let address = created?.address(0);
         let id: B256 = evm.view(address, "getPoolId()", &()).expect("a getter").unsigned(0).into();
@@ -341,8 +349,9 @@ impl Site {
         evm.transact(OWNER, factory, signature, &arguments)
     }
 
-    fn composable_stable(self, evm: &mut Evm, settings: &Settings) -> Result<Words, Revert> {
-        let code = task("20230206-composable-stable-pool-v3/artifact/ComposableStablePoolFactory");
+    fn composable_stable(self, evm: &mut Evm, settings: &Settings, version: &str) -> Result<Words, Revert> {
+        let code = task(&format!("{version}/artifact/ComposableStablePoolFactory"));
+        // The first factory takes no names of versions, and does not mind them.
         let arguments = (self.vault, self.protocol_fees(evm), NAME.to_owned(), NAME.to_owned());
         let factory = evm.deploy(&code, &arguments).expect("the factory deploys");
         let durations = vec![U256::from(RATE_SECONDS); self.tokens.len()];
