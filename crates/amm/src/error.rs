@@ -17,6 +17,12 @@ pub enum AmmError {
         /// Width the contract gives it.
         bits: u32,
     },
+    /// An intermediate result falls below zero, which the contract's unsigned integers refuse.
+    #[error("{what} falls below zero")]
+    Underflow {
+        /// What was computed, with the values in it.
+        what: String,
+    },
     /// The pool holds no liquidity to trade against.
     #[error("the pool has no liquidity: {0}")]
     NoLiquidity(String),
@@ -122,6 +128,14 @@ pub enum AmmError {
     /// A state no contract can be in.
     #[error("the pool state is wrong: {0}")]
     State(String),
+    /// A path that cannot be traded in one transaction.
+    #[error("hop {hop} of the route: {reason}")]
+    Route {
+        /// Index of the hop.
+        hop: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operation does not exist in this kind's contract.
     #[error("{kind} has no {operation}")]
     Unsupported {
