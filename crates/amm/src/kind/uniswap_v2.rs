@@ -185,6 +185,9 @@ impl UniswapV2 {
         if let Some(paid) = amount_in.checked_mul(kept)
             && let Some(denominator) = reserve_in.checked_mul(scale).and_then(|product| product.checked_add(paid))
         {
+            if let Some(numerator) = paid.checked_mul(reserve_out) {
+                return Ok(numerator / denominator);
+            }
             let (high, low) = narrow::product(paid, reserve_out);
             if let Some(quotient) = narrow::quotient(high, low, denominator) {
                 return Ok(quotient);
