@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use crate::concentrated::{Amount, Swapped};
+use crate::concentrated::{Amount, Core, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::uniswap_v3::ProtocolFee;
@@ -49,6 +49,17 @@ impl Pool {
             Self::UniswapV4(pool) => pool.token_count(),
             Self::Slipstream(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
+        }
+    }
+
+    /// Price, liquidity and ticks, for the concentrated kinds.
+    #[must_use]
+    pub fn core(&self) -> Option<&Core> {
+        match self {
+            Self::UniswapV3(pool) => Some(&pool.core),
+            Self::UniswapV4(pool) => Some(&pool.core),
+            Self::Slipstream(pool) => Some(&pool.core),
+            _ => None,
         }
     }
 

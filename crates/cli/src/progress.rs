@@ -78,7 +78,8 @@ fn describe(advance: &Advance) -> String {
     parts.join(" · ")
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number with its digits in groups of three.
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
     groups.join(",")
