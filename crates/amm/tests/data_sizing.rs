@@ -58,7 +58,8 @@ fn random_cycles_are_never_sized_worse() {
     let names = std::fs::read_dir(folder("quotes/random-cycles")).unwrap();
     for path in names.map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !["random_v2_pair_", "random_multi_pool_cycle_", "simple_v2_arb_"].iter().any(|kind| name.starts_with(kind)) {
+        if !["random_v2_pair_", "random_multi_pool_cycle_", "simple_v2_arb_"].iter().any(|kind| name.starts_with(kind))
+        {
             continue;
         }
         files += 1;
@@ -199,8 +200,7 @@ fn arbitrages_that_happened_are_sized_at_or_above_the_searcher() {
 #[test]
 fn every_constant_product_cycle_of_the_blocks() {
     let (mut sized, mut refused, mut certified) = (0, Vec::new(), 0);
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder("blocks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder("blocks")).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     for path in names.iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")) {
         let block: Block = read(path);

@@ -84,7 +84,10 @@ pub fn parse_amount(option: &str, text: &str, token: &TokenShown) -> Result<U256
         None => error,
     })?;
     if amount.is_zero() {
-        return Err(JobError::Input(format!("{option} 0: a swap of nothing; give at least 1 unit of {}", token.name())));
+        return Err(JobError::Input(format!(
+            "{option} 0: a swap of nothing; give at least 1 unit of {}",
+            token.name()
+        )));
     }
     Ok(amount)
 }
@@ -149,7 +152,9 @@ mod tests {
         for (units, decimals, text) in cases {
             assert_eq!(with_decimals(U256::from(units), decimals), text);
         }
-        assert!(with_decimals(U256::MAX, 18).starts_with("115792089237316195423570985008687907853269984665640564039457."));
+        assert!(
+            with_decimals(U256::MAX, 18).starts_with("115792089237316195423570985008687907853269984665640564039457.")
+        );
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl Pool {
         };
         let done = request.run(workspace)?;
         let next = match done.first_mismatches.first() {
-            Some(first) => format!("the same with --limit {} for the state before line {}", first.before, first.place.line),
+            Some(first) => {
+                format!("the same with --limit {} for the state before line {}", first.before, first.place.line)
+            }
             None => "assay quote STATE --token-in TOKEN --amount-in UNITS".to_owned(),
         };
         console.answer(&done, &text(&done), &next)?;
@@ -126,7 +128,10 @@ fn fee_change(change: &FeeChangeShown) -> String {
         FeeSource::Inferred => "inferred from the amounts",
     };
     let place = &change.place;
-    format!("fee           {from} to {} millionths at line {}, block {} ({source})", change.to_pips, place.line, place.block)
+    format!(
+        "fee           {from} to {} millionths at line {}, block {} ({source})",
+        change.to_pips, place.line, place.block
+    )
 }
 
 fn final_state(last: &FinalState) -> String {

@@ -100,7 +100,8 @@ fn text(done: &Quoted) -> String {
     });
     if let Some(after) = &done.after {
         lines.push(format!("sqrt_price    {} after", after.sqrt_price_x96));
-        lines.push(format!("tick          {} after, {} ticks crossed", after.tick, after.crossed_ticks));
+        let crossed = if after.crossed_ticks == 1 { "tick" } else { "ticks" };
+        lines.push(format!("tick          {} after, {} {crossed} crossed", after.tick, after.crossed_ticks));
         lines.push(format!("liquidity     {} after", after.liquidity));
     }
     lines.push(match (&done.max_in, &done.max_in_reason) {

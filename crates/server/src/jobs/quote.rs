@@ -143,7 +143,8 @@ impl QuoteRequest {
             FixedAmount::In(text) => (Amount::In(parse_amount("--amount-in", text, &shown[0])?), "input"),
             FixedAmount::Out(text) => (Amount::Out(parse_amount("--amount-out", text, &shown[1])?), "output"),
         };
-        let limit = self.sqrt_price_limit.as_deref().map(|text| parse_integer("--sqrt-price-limit", text)).transpose()?;
+        let limit =
+            self.sqrt_price_limit.as_deref().map(|text| parse_integer("--sqrt-price-limit", text)).transpose()?;
         let max_in = pool.max_in(token_in, token_out, &context);
         let refused = |error: AmmError| {
             let most = max_in.as_ref().ok().map(|most| shown[0].amount(*most));
@@ -222,7 +223,8 @@ impl QuoteRequest {
             (None, _) => Fee::Pool,
             (Some(pips), PoolKind::Slipstream) => Fee::Pips(pips),
             (Some(_), kind) => {
-                let text = format!("--fee-pips: the fee of {kind} is in the pool's state, not in the swap; leave it out");
+                let text =
+                    format!("--fee-pips: the fee of {kind} is in the pool's state, not in the swap; leave it out");
                 return Err(JobError::Input(text));
             }
         };

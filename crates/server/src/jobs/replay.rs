@@ -53,6 +53,9 @@ impl ReplayRequest {
     /// [`JobError::Input`] naming file, line and way out when the events cannot be those
     /// of the pool; events that come out differently are no error but counted.
     pub fn run(self, workspace: &Workspace) -> Result<Replayed, JobError> {
+        if !matches!(self.kind, PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::Slipstream) {
+            return Err(refused(self.kind));
+        }
         workspace.progress.stage("replay");
         let started = Instant::now();
         let EventFile { mut events, position } = open(&self.events)?;
@@ -67,7 +70,7 @@ impl ReplayRequest {
                     Some(work) => work,
                     None => work.insert(self.begin(first)?),
                 };
-                work.take(&batch).map_err(|error| self.explain(&error, work))?;
+                work.take(&batch).map_err(|error| self.explain(&error, work.first_line, Some(work)))?;
                 workspace.progress.advance(&work.advance(started, &position));
             }
             match end {
@@ -79,13 +82,16 @@ impl ReplayRequest {
         let Some(work) = work else {
             return Err(JobError::Input(format!("{}: no events", self.events.display())));
         };
-        let (events, elapsed) = (work.replay.counts().events, started.elapsed());
-        workspace.progress.advance(&Advance { done: events, total: events, unit: "events", ..Advance::default() });
-        Ok(work.finish(self.events.display().to_string(), self.kind, elapsed))
+        Ok(work.finish(self.events.display().to_string(), self.kind, started.elapsed()))
     }
 
     /// The pool before `first`.
     fn begin(&self, first: &Located) -> Result<Work, JobError> {
+        if self.state.is_none()
+            && let Some(stopped) = impossible_when_empty(first)
+        {
+            return Err(self.explain(&stopped, first.line, None));
+        }
         let replay = match &self.state {
             Some(path) => Replay::from_state(self.pool_of_state(path)?),
             None => Replay::new(self.new_pool(first)?),
@@ -110,7 +116,8 @@ impl ReplayRequest {
         let given = self.sqrt_price.as_deref().map(|text| parse_integer("--sqrt-price", text)).transpose()?;
         let sqrt_price = match (&first.event, given) {
             (Event::Initialize { sqrt_price_x96, .. }, Some(given)) if given != *sqrt_price_x96 => {
-                let text = format!("--sqrt-price {given}: the file initialises the pool at {sqrt_price_x96}; leave it out");
+                let text =
+                    format!("--sqrt-price {given}: the file initialises the pool at {sqrt_price_x96}; leave it out");
                 return Err(JobError::Input(text));
             }
             (Event::Initialize { sqrt_price_x96, .. }, _) => *sqrt_price_x96,
@@ -178,8 +185,8 @@ impl ReplayRequest {
     }
 
     /// What is wrong with the events, where, and how to get on.
-    fn explain(&self, error: &Stopped, work: &Work) -> JobError {
-        let (events, first) = (self.events.display(), work.first_line);
+    fn explain(&self, error: &Stopped, first: u64, work: Option<&Work>) -> JobError {
+        let events = self.events.display();
         let state = format!("pass the pool's state before line {first} as --state");
         let text = match error {
             Stopped::NotFromCreation { line, event, liquidity } => format!(
@@ -190,11 +197,11 @@ impl ReplayRequest {
             Stopped::Replay(error @ ReplayError::Wrong { .. }) => format!("{error}: check --kind {}", self.kind),
             Stopped::Replay(error @ ReplayError::Impossible { .. }) => {
                 let mut text = error.to_string();
-                if let Some(first) = work.replay.mismatches().first() {
+                if let Some(first) = work.and_then(|work| work.replay.mismatches().first()) {
                     let (line, event) = (first.line, first.event);
                     text += &format!("; look first at line {line}, whose {event} did not come out as recorded");
                 }
-                if !work.starts_known {
+                if work.is_some_and(|work| !work.starts_known) {
                     text += &format!("; if the file does not begin at the pool's creation, {state}");
                 }
                 text
@@ -206,7 +213,9 @@ impl ReplayRequest {
 }
 
 fn refused(kind: PoolKind) -> JobError {
-    JobError::Input(format!("--kind {kind}: replayed are uniswap-v3, pancake-v3 and slipstream, whose events say it all"))
+    JobError::Input(format!(
+        "--kind {kind}: replayed are uniswap-v3, pancake-v3 and slipstream, whose events say it all"
+    ))
 }
 
 enum End {
@@ -216,11 +225,7 @@ enum End {
 }
 
 /// Decodes the next events, at most `left`.
-fn fill(
-    batch: &mut Vec<Located>,
-    events: &mut impl Iterator<Item = Result<Located, EventError>>,
-    left: u64,
-) -> End {
+fn fill(batch: &mut Vec<Located>, events: &mut impl Iterator<Item = Result<Located, EventError>>, left: u64) -> End {
     batch.clear();
     let most = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
     while batch.len() < most {
@@ -237,6 +242,17 @@ fn fill(
 enum Stopped {
     Replay(ReplayError),
     NotFromCreation { line: u64, event: &'static str, liquidity: u128 },
+}
+
+/// An empty pool has nothing to swap against and nothing to burn.
+fn impossible_when_empty(located: &Located) -> Option<Stopped> {
+    let liquidity = match &located.event {
+        Event::Swap(swap) => swap.liquidity,
+        Event::Burn(change) => change.liquidity,
+        _ => 0,
+    };
+    let (line, event) = (located.line, located.event.name());
+    (liquidity > 0).then_some(Stopped::NotFromCreation { line, event, liquidity })
 }
 
 /// A replay on its way.
@@ -257,7 +273,10 @@ impl Work {
     fn take(&mut self, batch: &[Located]) -> Result<(), Stopped> {
         for located in batch {
             if self.empty {
-                self.check_creation(located)?;
+                if let Some(stopped) = impossible_when_empty(located) {
+                    return Err(stopped);
+                }
+                self.empty = !matches!(located.event, Event::Mint(_));
             }
             *self.by_kind.entry(located.event.name()).or_default() += 1;
             self.note_fee(located);
@@ -266,23 +285,6 @@ impl Work {
         let applied = batch.iter().try_for_each(|located| self.replay.apply(located));
         self.engine += started.elapsed();
         applied.map_err(Stopped::Replay)
-    }
-
-    /// An empty pool has nothing to swap against and nothing to burn.
-    fn check_creation(&mut self, located: &Located) -> Result<(), Stopped> {
-        let liquidity = match &located.event {
-            Event::Mint(_) => {
-                self.empty = false;
-                return Ok(());
-            }
-            Event::Swap(swap) => swap.liquidity,
-            Event::Burn(change) => change.liquidity,
-            _ => 0,
-        };
-        if liquidity == 0 {
-            return Ok(());
-        }
-        Err(Stopped::NotFromCreation { line: located.line, event: located.event.name(), liquidity })
     }
 
     /// Fees that the record itself announces.
@@ -297,7 +299,12 @@ impl Work {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
     fn advance(&self, started: Instant, position: &Position) -> Advance {
         let done = self.replay.counts().events;
         let seconds = started.elapsed().as_secs_f64();
