@@ -5,9 +5,14 @@ use ruint::aliases::U256;
 use crate::concentrated::{Amount, Core, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
+use crate::kind::solidly::{Curve, Solver};
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerWeighted, Slipstream, UniswapV2, UniswapV3, UniswapV4};
-use crate::pool_kind::PoolKind;
+use crate::kind::{
+    BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
+    UniswapV4,
+};
+use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
+use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +27,22 @@ pub enum Pool {
     Slipstream(Slipstream),
     /// Balancer V2 weighted.
     BalancerWeighted(BalancerWeighted),
+    /// Solidly family, volatile or stable.
+    Solidly(Solidly),
+    /// Balancer V2 meta-stable, or composable stable with its own token.
+    BalancerStable(BalancerStable),
+    /// Curve StableSwap with plain tokens.
+    CurvePlain(CurveStable),
+    /// Curve StableSwap with rate-bearing tokens.
+    CurveLending(CurveStable),
+    /// Curve StableSwap over a base pool.
+    CurveMeta(CurveMeta),
+    /// Curve StableSwap-NG.
+    CurveNg(CurveStable),
+    /// Curve CryptoSwap with two coins.
+    CurveCryptoTwo(CurveCrypto),
+    /// Curve CryptoSwap with three coins.
+    CurveCryptoThree(CurveCrypto),
 }
 
 impl Pool {
@@ -37,6 +58,40 @@ impl Pool {
             Self::UniswapV4(_) => PoolKind::UniswapV4,
             Self::Slipstream(_) => PoolKind::Slipstream,
             Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
+            Self::Solidly(pool) if pool.curve() == Curve::Volatile => PoolKind::SolidlyVolatile,
+            Self::Solidly(_) => PoolKind::SolidlyStable,
+            Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
+            Self::BalancerStable(_) => PoolKind::BalancerStable,
+            Self::CurvePlain(_) => PoolKind::CurvePlain,
+            Self::CurveLending(_) => PoolKind::CurveLending,
+            Self::CurveMeta(_) => PoolKind::CurveMeta,
+            Self::CurveNg(_) => PoolKind::CurveNg,
+            Self::CurveCryptoTwo(_) => PoolKind::CurveCryptoTwo,
+            Self::CurveCryptoThree(_) => PoolKind::CurveCryptoThree,
+        }
+    }
+
+    /// What answers of this pool were compared with: its kind's proof, except that a Curve
+    /// contract of a generation without recorded answers is unproven in every kind.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::CurvePlain(pool) => pool.generation.proof(),
+            Self::CurveMeta(pool) => pool.base().generation.proof(),
+            Self::CurveCryptoThree(pool) => pool.generation.proof(),
+            _ => self.kind().proof(),
+        }
+    }
+
+    /// What answers for pools like this one were compared with (R10): that of the kind,
+    /// except where a variant of the contract has no recorded answers.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
+                Proof::Unproven
+            }
+            _ => self.kind().proof(),
         }
     }
 
@@ -49,6 +104,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.token_count(),
             Self::Slipstream(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
+            Self::Solidly(pool) => pool.token_count(),
+            Self::BalancerStable(pool) => pool.token_count(),
+            Self::CurvePlain(pool) => pool.token_count(),
+            Self::CurveLending(pool) => pool.token_count(),
+            Self::CurveMeta(pool) => pool.token_count(),
+            Self::CurveNg(pool) => pool.token_count(),
+            Self::CurveCryptoTwo(pool) => pool.token_count(),
+            Self::CurveCryptoThree(pool) => pool.token_count(),
         }
     }
 
@@ -80,6 +143,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveMeta(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveNg(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -101,6 +172,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveMeta(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveNg(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -121,6 +200,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveMeta(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveNg(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -141,6 +228,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveMeta(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveNg(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -200,6 +295,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.marginal_price(token_in, token_out, context),
             Self::Slipstream(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveMeta(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveNg(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -214,6 +317,14 @@ impl Pool {
             Self::UniswapV4(pool) => pool.max_in(token_in, token_out, context),
             Self::Slipstream(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
+            Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveMeta(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveNg(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

@@ -1,8 +1,16 @@
 //! Sizing on recorded pools: random cycles, the arbitrages of three mainnet blocks and
 //! two paths that failed in the field.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read the recorded files and stop at what is wrong"
+)]
+
+mod common;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_amm::kind::UniswapV2;
 use assay_amm::trade::{Hop, Leg, Route, Sizing, Terms, optimal_input};
@@ -10,14 +18,10 @@ use assay_amm::{Context, Pool, U256};
 use serde::Deserialize;
 
 fn folder(below: &str) -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "tests find the data folder in the environment")]
-    let root = std::env::var("ASSAY_TEST_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").into());
-    PathBuf::from(root).join("arbitrage").join(below)
+    common::data("arbitrage").join(below)
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests read the recorded states")]
-fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> T {
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

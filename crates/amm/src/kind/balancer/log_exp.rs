@@ -6,8 +6,9 @@
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{ONE, overflow};
+use super::fixed_point::ONE;
 use crate::error::AmmError;
+use crate::kind::checked::overflow;
 
 const fn units(value: u128) -> U256 {
     U256::from_limbs([value as u64, (value >> 64) as u64, 0, 0])
@@ -180,4 +181,44 @@ fn odd_series(z: U256, one: U256, last: u64) -> U256 {
         series += power / U256::from(divisor);
     }
     series << 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_steps_are_the_contracts() {
+        assert_eq!(A0.to_string(), "38877084059945950922200000000000000000000000000000000000");
+        assert_eq!(exponent_bound().to_string(), "289480223093290488558927462521719769633174961664101410098");
+    }
+
+    #[test]
+    fn the_ends_of_the_domain() {
+        assert_eq!(pow(U256::MAX, U256::ZERO), Ok(ONE));
+        assert_eq!(pow(U256::ZERO, ONE), Ok(U256::ZERO));
+        assert_eq!(exp(U256::ZERO, false), Ok(ONE));
+        assert!(exp(MAX_EXPONENT, false).is_ok());
+        assert!(exp(MAX_EXPONENT + U256::ONE, false).is_err());
+        assert_eq!(exp(MAX_NEGATIVE_EXPONENT, true), Ok(U256::ONE));
+        assert!(exp(MAX_NEGATIVE_EXPONENT + U256::ONE, true).is_err());
+        assert!(pow(U256::ONE << 255, ONE).is_err());
+        assert!(pow((U256::ONE << 255) - U256::ONE, U256::ONE).is_ok());
+        assert!(pow(ONE << 1, exponent_bound()).is_err());
+        assert!(pow(ONE << 1, exponent_bound() - U256::ONE).is_err());
+        assert!(pow(U256::ONE, ONE).is_err());
+    }
+
+    /// `e` to 20 decimals and its steps, each the square of the next.
+    #[test]
+    fn every_step_is_the_square_of_the_next() {
+        for pair in STEPS.windows(2) {
+            let [(wide, power), (narrow, root)] = pair else { unreachable!("windows of two") };
+            assert_eq!(*wide, *narrow << 1);
+            let square = *root * *root / ONE_20;
+            // The wide constants keep some 21 digits, and a root's last digit counts twice.
+            let slack = *power / units(10_000_000_000_000_000_000) + U256::from(4);
+            assert!(power.abs_diff(square) <= slack, "{power} and {square}");
+        }
+    }
 }
