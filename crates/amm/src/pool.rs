@@ -11,7 +11,6 @@ use crate::kind::{
     BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
     UniswapV4,
 };
-use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
 use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -71,18 +70,6 @@ impl Pool {
         }
     }
 
-    /// What answers of this pool were compared with: its kind's proof, except that a Curve
-    /// contract of a generation without recorded answers is unproven in every kind.
-    #[must_use]
-    pub fn proof(&self) -> Proof {
-        match self {
-            Self::CurvePlain(pool) => pool.generation.proof(),
-            Self::CurveMeta(pool) => pool.base().generation.proof(),
-            Self::CurveCryptoThree(pool) => pool.generation.proof(),
-            _ => self.kind().proof(),
-        }
-    }
-
     /// What answers for pools like this one were compared with (R10): that of the kind,
     /// except where a variant of the contract has no recorded answers.
     #[must_use]
@@ -91,6 +78,9 @@ impl Pool {
             Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
                 Proof::Unproven
             }
+            Self::CurvePlain(pool) => pool.generation.proof(),
+            Self::CurveMeta(pool) => pool.base().generation.proof(),
+            Self::CurveCryptoThree(pool) => pool.generation.proof(),
             _ => self.kind().proof(),
         }
     }

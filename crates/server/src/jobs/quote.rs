@@ -88,7 +88,7 @@ pub struct Quoted {
     pub state: String,
     /// Kind of the pool.
     pub kind: &'static str,
-    /// `contract`, or `unproven` for kinds that were compared with no deployed contract.
+    /// `contract`, or `unproven` for pools whose contract's answers or bytecode were compared with nothing.
     pub proof: &'static str,
     /// Block of the state, when the file says it.
     pub block: Option<u64>,
@@ -135,7 +135,7 @@ impl QuoteRequest {
         let file = self.state.display();
         let snapshot = decode(&read_to_string(&self.state)?).map_err(|e| JobError::Input(format!("{file}: {e}")))?;
         let (pool, kind) = (&snapshot.pool, snapshot.pool.kind());
-        self.check_live(kind)?;
+        self.check_live(pool)?;
         let (token_in, token_out) = self.tokens(&snapshot)?;
         let context = self.context(&snapshot)?;
         let shown = [token_in, token_out].map(|index| TokenShown::of(&snapshot, index));
@@ -158,7 +158,7 @@ impl QuoteRequest {
         Ok(Quoted {
             state: file.to_string(),
             kind: kind.name(),
-            proof: match kind.proof() {
+            proof: match pool.proof() {
                 Proof::Contract => "contract",
                 Proof::Unproven => "unproven",
             },
@@ -186,12 +186,13 @@ impl QuoteRequest {
         })
     }
 
-    fn check_live(&self, kind: PoolKind) -> Result<(), JobError> {
-        if self.live && kind.proof() == Proof::Unproven {
+    fn check_live(&self, pool: &Pool) -> Result<(), JobError> {
+        if self.live && pool.proof() == Proof::Unproven {
             return Err(JobError::Check(format!(
-                "{}: {kind} is unproven: its quotes were compared with no answer or bytecode of a deployed contract, \
+                "{}: this {} pool is unproven: quotes of its contract were compared with no recorded answer or bytecode, \
                  so no live trade may rest on them; quote without --live",
-                self.state.display()
+                self.state.display(),
+                pool.kind()
             )));
         }
         Ok(())
