@@ -373,14 +373,44 @@ impl Replay {
             self.counts.modes[mode as usize] += 1;
             return Ok(());
         }
-        let attempt = self.try_swap(&swap, first, self.fee_pips).map_err(|source| impossible(located, source))?;
-        self.compare(located, Some(first), swap_differences(&swap, &attempt));
+        let (mode, differences) = self.closest(&swap, order).map_err(|source| impossible(located, source))?;
+        self.compare(located, Some(mode), differences);
         self.follow(&swap);
         Ok(())
     }
 
+    /// The way to take a swap that explains most of it, and what it leaves unexplained.
+    fn closest(
+        &mut self,
+        swap: &SwapEvent,
+        modes: impl Iterator<Item = SwapMode>,
+    ) -> Result<(SwapMode, Vec<Difference>), AmmError> {
+        let fee_pips = self.fee_pips;
+        let attempts = modes
+            .map(|mode| self.try_swap(swap, mode, fee_pips).map(|attempt| (mode, swap_differences(swap, &attempt))));
+        type Attempt = (SwapMode, Vec<Difference>);
+        let fewer = |next: &Attempt, best: &Attempt| next.1.len() < best.1.len();
+        let closer = |best: Result<Attempt, AmmError>, next| match (best, next) {
+            (Ok(best), Ok(next)) if fewer(&next, &best) => Ok(next),
+            (Err(_), Ok(next)) => Ok(next),
+            (best, _) => best,
+        };
+        attempts.reduce(closer).unwrap_or(Err(AmmError::ZeroAmount))
+    }
+
     /// Runs the swap in one mode; the state moves only when it comes out as recorded.
     fn try_swap(&mut self, swap: &SwapEvent, mode: SwapMode, fee_pips: Option<u32>) -> Result<Swapped, AmmError> {
+        self.run_swap(swap, mode, fee_pips, |swapped| matches(swap, swapped))
+    }
+
+    #[inline]
+    fn run_swap(
+        &mut self,
+        swap: &SwapEvent,
+        mode: SwapMode,
+        fee_pips: Option<u32>,
+        accept: impl FnOnce(&Swapped) -> bool,
+    ) -> Result<Swapped, AmmError> {
         let token_in = usize::from(!swap.zero_for_one);
         let furthest = Core::furthest_limit(swap.zero_for_one);
         let (amount, limit) = match mode {
@@ -389,7 +419,6 @@ impl Replay {
             SwapMode::PriceLimit => (Amount::In((U256::ONE << 255) - U256::ONE), swap.sqrt_price_x96),
         };
         let context = context(fee_pips);
-        let accept = |swapped: &Swapped| matches(swap, swapped);
         match &mut self.pool {
             ReplayPool::V3(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
             ReplayPool::Slipstream(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
@@ -419,8 +448,11 @@ impl Replay {
         None
     }
 
-    /// Goes on from the chain's values after a mismatch.
+    /// Goes on from the chain's values after a mismatch. The fees of the way there are booked
+    /// as far as the engine finds it.
     fn follow(&mut self, swap: &SwapEvent) {
+        // Where the engine finds no way the price alone moves.
+        let _ = self.run_swap(swap, SwapMode::PriceLimit, self.fee_pips, |_| true);
         let core = self.pool.core_mut();
         (core.sqrt_price_x96, core.tick, core.liquidity) = (swap.sqrt_price_x96, swap.tick, swap.liquidity);
     }

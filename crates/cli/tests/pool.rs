@@ -192,6 +192,11 @@ fn the_first_mismatch_is_explained_field_by_field() {
     let first = &done["first_mismatches"][0];
     assert_eq!((&first["line"], &first["block"], &first["event"]), (&json!(5), &json!(4), &json!("swap")));
     assert_eq!((&done["mismatches"], &first["before"]), (&json!(1), &json!(3)));
+    // Of the ways to take the swap the one that explains most of it is shown.
+    let difference = json!({
+        "field": "amount_in", "recorded": "400564872006700", "ours": "400564872006703", "difference": "+3"
+    });
+    assert_eq!((&first["mode"], &first["differences"]), (&json!("eout"), &json!([difference])));
     // The state goes on from the chain's values.
     assert_eq!(text(&done["final"]["sqrt_price_x96"]), "79267784519130042428790663799");
 }
