@@ -147,9 +147,7 @@ impl CurveMeta {
     ) -> Result<Quote, AmmError> {
         self.check(token_in, token_out, amount_out)?;
         let market = self.market(context)?;
-        let amount_in = market.least_input(token_in, token_out, amount_out, |amount| {
-            Ok(market.quote(token_in, token_out, amount)?.amount_out)
-        })?;
+        let amount_in = market.least_input(token_in, token_out, amount_out, Reading::Quote)?;
         Ok(Quote { amount_in, amount_out })
     }
 
@@ -191,9 +189,7 @@ impl CurveMeta {
     ) -> Result<Quote, AmmError> {
         self.check(token_in, token_out, amount_out)?;
         let market = self.market(context)?;
-        let amount_in = market.least_input(token_in, token_out, amount_out, |amount| {
-            Ok(market.exchange(token_in, token_out, amount)?.amount_out)
-        })?;
+        let amount_in = market.least_input(token_in, token_out, amount_out, Reading::Swap)?;
         self.swap_exact_in(token_in, token_out, amount_in, context)
     }
 

@@ -25,6 +25,9 @@ const WAD: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 /// What fees count in: parts of 10^10.
 const FEE_DENOMINATOR: u64 = 10_000_000_000;
 
+/// Rounds of guessing the fee of an exact output.
+const FEE_ROUNDS: usize = 4;
+
 /// What the contract keeps of A and gamma: they move linearly between two times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -336,16 +339,20 @@ impl Market<'_> {
         Ok(amount / self.pool.precisions[token])
     }
 
-    /// The invariant solved for the input under the fee of now: near the answer.
+    /// The swap worked backwards: near the answer.
     fn input_for(&self, token_in: usize, token_out: usize, amount_out: U256) -> Result<U256, Fault> {
-        let mut balances = self.pool.common_balances(None)?;
-        let balances = &mut balances[..self.pool.token_count()];
+        let start = self.pool.common_balances(None)?;
+        let count = self.pool.token_count();
         let denominator = U256::from(FEE_DENOMINATOR);
-        let kept = sub(denominator, self.pool.fee_rate(balances)?)?;
-        let gross = self.pool.common(token_out, scale(amount_out, denominator, kept)?)?;
-        balances[token_out] = sub(balances[token_out], gross)?;
-        let needed = self.curve.balance(balances, self.d, token_in)?;
-        self.units(token_in, sub(needed, balances[token_in])?)
+        let mut after = start;
+        // The fee depends on where the swap ends: each round starts from the last one's end.
+        for _ in 0..FEE_ROUNDS {
+            let kept = sub(denominator, self.pool.fee_rate(&after[..count])?)?;
+            let gross = self.pool.common(token_out, scale(amount_out, denominator, kept)?)?;
+            after[token_out] = sub(start[token_out], gross)?;
+            after[token_in] = self.curve.balance(&after[..count], self.d, token_in)?;
+        }
+        self.units(token_in, sub(after[token_in], start[token_in])?)
     }
 
     fn marginal_price(&self, token_in: usize, token_out: usize) -> Result<MarginalPrice, AmmError> {

@@ -8,9 +8,12 @@ use super::invariant::{balance_of_rest, invariant};
 use super::{CurveStable, FEE_DENOMINATOR, MAX_TOKENS, PRECISION};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::integer::to_f64;
+use crate::integer::{div_up, to_f64};
 use crate::kind::fault::{Fault, add, div, mul, scale, sub};
 use crate::kind::search;
+
+/// Rounds of guessing the fee of an exact output, where it grows off the peg.
+const FEE_ROUNDS: usize = 4;
 
 /// Which of the contract's functions asks: some read A without its decimals in quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,20 +162,24 @@ impl Market<'_> {
         Ok(Exchange { amount_out, balance_in, balance_out })
     }
 
-    /// The least input for which `gives` reaches `amount_out`.
+    /// The least input whose quote or swap gives `amount_out`.
     pub(crate) fn least_input(
         &self,
         token_in: usize,
         token_out: usize,
         amount_out: U256,
-        mut gives: impl FnMut(U256) -> Result<U256, AmmError>,
+        reading: Reading,
     ) -> Result<U256, AmmError> {
         let available = self.pool.balances[token_out];
         let unreachable = AmmError::InsufficientReserve { token: token_out, amount: amount_out, available };
         if amount_out >= available {
             return Err(unreachable);
         }
-        let guess = self.input_for(token_in, token_out, amount_out).unwrap_or(self.pool.balances[token_in]);
+        let gives = |amount: U256| match reading {
+            Reading::Quote => self.quote(token_in, token_out, amount).map(|quote| quote.amount_out),
+            Reading::Swap => self.exchange(token_in, token_out, amount).map(|exchange| exchange.amount_out),
+        };
+        let guess = self.input_for(token_in, token_out, amount_out, reading).unwrap_or(self.pool.balances[token_in]);
         search::least_input(guess, |amount| match gives(amount) {
             Ok(out) => Ok(out >= amount_out),
             // Too small an amount to give anything.
@@ -182,15 +189,29 @@ impl Market<'_> {
         .map_err(|_| unreachable)
     }
 
-    /// The invariant solved for the input, a few units from the answer.
-    fn input_for(&self, token_in: usize, token_out: usize, amount_out: U256) -> Result<U256, Fault> {
-        let (balance_in, balance_out) = (self.balances[token_in], self.balances[token_out]);
-        let rate = self.fee_rate(token_in, token_out, balance_in, balance_out)?;
-        let denominator = U256::from(FEE_DENOMINATOR);
-        let gross = scale(to_common(amount_out, self.rates[token_out])?, denominator, sub(denominator, rate)?)?;
-        let left = sub(balance_out, add(gross, U256::ONE)?)?;
-        let needed = self.balance_out(token_out, token_in, left)?;
-        to_units(sub(needed, balance_in)?, self.rates[token_in])
+    /// The swap worked backwards: a few units from the answer.
+    fn input_for(&self, token_in: usize, token_out: usize, amount_out: U256, reading: Reading) -> Result<U256, Fault> {
+        let (unit_off, fee_last) = match reading {
+            Reading::Quote => (self.rules.unit_off_quote, self.rules.fee_after_conversion),
+            Reading::Swap => (self.rules.unit_off_swap, false),
+        };
+        let rate_out = self.rates[token_out];
+        let mut after = (self.balances[token_in], self.balances[token_out]);
+        // The fee may depend on where the swap ends: each round starts from the last one's end.
+        for _ in 0..FEE_ROUNDS {
+            let rate = self.fee_rate(token_in, token_out, after.0, after.1)?;
+            let gross = if fee_last {
+                to_common_up(gross_up(amount_out, rate)?, rate_out)?
+            } else {
+                gross_up(to_common_up(amount_out, rate_out)?, rate)?
+            };
+            let left = sub(sub(self.balances[token_out], gross)?, U256::from(u8::from(unit_off)))?;
+            after = (self.balance_out(token_out, token_in, left)?, left);
+            if self.pool.offpeg_fee_multiplier <= FEE_DENOMINATOR {
+                break;
+            }
+        }
+        to_units_up(sub(after.0, self.balances[token_in])?, self.rates[token_in])
     }
 
     pub(crate) fn marginal_price(&self, token_in: usize, token_out: usize) -> Result<MarginalPrice, AmmError> {
@@ -251,6 +272,28 @@ pub(crate) fn to_common(amount: U256, rate: U256) -> Result<U256, Fault> {
 #[inline]
 pub(crate) fn to_units(amount: U256, rate: U256) -> Result<U256, Fault> {
     scale(amount, U256::from(PRECISION), rate)
+}
+
+/// The least amount of a token that counts for `common`.
+fn to_units_up(common: U256, rate: U256) -> Result<U256, Fault> {
+    let product = mul(common, U256::from(PRECISION))?;
+    div_up(product, rate).ok_or(Fault::Division)
+}
+
+/// The least value in common units that converts to `amount`.
+fn to_common_up(amount: U256, rate: U256) -> Result<U256, Fault> {
+    div_up(mul(amount, rate)?, U256::from(PRECISION)).ok_or(Fault::Division)
+}
+
+/// The least amount that leaves `net` after a fee of `rate`.
+fn gross_up(net: U256, rate: U256) -> Result<U256, Fault> {
+    let denominator = U256::from(FEE_DENOMINATOR);
+    let mut gross = scale(net, denominator, sub(denominator, rate)?)?;
+    // The fee rounds down: one unit less may leave as much.
+    if !gross.is_zero() && sub(gross - U256::ONE, share(gross - U256::ONE, rate)?)? >= net {
+        gross -= U256::ONE;
+    }
+    Ok(gross)
 }
 
 /// A part of `amount`, in parts of 10^10.
