@@ -385,6 +385,22 @@ fn a_concentrated_quote_says_where_it_leaves_the_pool() {
 }
 
 #[test]
+fn an_unproven_pool_says_so_and_is_refused_live() {
+    let home = Home::new();
+    let state = r#"{"kind": "solidly-stable", "solver": "solidly", "stable": true, "fee_raw": 4,
+        "reserves_token0": 1000000000000, "reserves_token1": 1000000000000,
+        "tokens": [{"address": "0x1", "symbol": "USDC", "decimals": 6}, {"address": "0x2", "symbol": "USDT", "decimals": 6}]}"#;
+    let file = write(&home, "stable.json", state);
+    let quote = ["quote", file.to_str().unwrap(), "--token-in", "USDC", "--amount-in", "1000000"];
+    home.assay(&quote).expect(0, &["proof         unproven", "not for live trades", "kind          solidly-stable"]);
+    assert_eq!(text(&home.json(&quote)["proof"]), "unproven");
+    let live = [&quote[..], &["--live"]].concat();
+    home.assay(&live).expect(3, &["stable.json", "solidly-stable", "unproven", "without --live"]);
+    let pair = write(&home, "pair.json", PAIR);
+    home.assay(&["quote", pair.to_str().unwrap(), "--token-in", "WETH", "--amount-in", "1000", "--live"]).expect(0, &[]);
+}
+
+#[test]
 fn wrong_arguments_of_a_quote_say_what_is_right() {
     let home = Home::new();
     let pair = write(&home, "pair.json", PAIR);
