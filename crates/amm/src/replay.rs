@@ -517,7 +517,12 @@ fn narrow<T, U: TryFrom<T>>(values: [T; 2]) -> Option<[U; 2]> {
 }
 
 fn impossible(located: &Located, source: AmmError) -> ReplayError {
-    ReplayError::Impossible { line: located.line, place: located.place, event: located.event.name(), source: Box::new(source) }
+    ReplayError::Impossible {
+        line: located.line,
+        place: located.place,
+        event: located.event.name(),
+        source: Box::new(source),
+    }
 }
 
 fn wrong(located: &Located, reason: String) -> ReplayError {

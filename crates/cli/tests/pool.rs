@@ -397,7 +397,8 @@ fn an_unproven_pool_says_so_and_is_refused_live() {
     let live = [&quote[..], &["--live"]].concat();
     home.assay(&live).expect(3, &["stable.json", "solidly-stable", "unproven", "without --live"]);
     let pair = write(&home, "pair.json", PAIR);
-    home.assay(&["quote", pair.to_str().unwrap(), "--token-in", "WETH", "--amount-in", "1000", "--live"]).expect(0, &[]);
+    home.assay(&["quote", pair.to_str().unwrap(), "--token-in", "WETH", "--amount-in", "1000", "--live"])
+        .expect(0, &[]);
 }
 
 #[test]

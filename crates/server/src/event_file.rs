@@ -2,7 +2,7 @@
 //! input. The shape is told by the first bytes, never by the name; files are streamed.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Write};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +94,7 @@ pub fn in_file(path: &Path, error: &EventError) -> JobError {
 }
 
 /// The first bytes, and the input with them put back.
-fn sniff<R: Read>(mut input: R) -> io::Result<(Vec<u8>, Chain<Cursor<Vec<u8>>, R>)> {
+fn sniff<R: Read>(mut input: R) -> io::Result<(Vec<u8>, impl Read)> {
     let mut head = Vec::with_capacity(MARK);
     Read::by_ref(&mut input).take(MARK as u64).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(input)))

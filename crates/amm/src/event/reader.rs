@@ -80,11 +80,15 @@ fn locate(row: &impl Row, line: u64, raw: bool) -> Result<Located, EventError> {
     Ok(Located { place, line, event })
 }
 
-struct Object<'a>(HashMap<&'a str, &'a str>);
+/// The fields of a line, their values as written.
+#[derive(Deserialize)]
+struct Object<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
 
 impl Row for Object<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).copied().filter(|text| !text.is_empty() && *text != "null")
+        let text = self.0.get(name)?.get();
+        let text = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
+        Some(text).filter(|text| !text.is_empty() && *text != "null")
     }
 }
 
@@ -116,15 +120,7 @@ pub fn read_json_lines<'a>(input: impl BufRead + 'a) -> Events<'a> {
 }
 
 fn json_event(text: &str, line: u64) -> Result<Located, EventError> {
-    #[derive(Deserialize)]
-    struct Line<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
-    let fail = |reason: String| EventError { line, reason };
-    let Line(fields) = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
-    fn unquote(raw: &RawValue) -> &str {
-        let text = raw.get();
-        text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text)
-    }
-    let object = Object(fields.iter().map(|(name, raw)| (*name, unquote(raw))).collect());
+    let object: Object = serde_json::from_str(text).map_err(|error| EventError { line, reason: error.to_string() })?;
     let raw = object.get("topics").is_some() && object.get("data").is_some();
     locate(&object, line, raw)
 }
