@@ -38,9 +38,9 @@ struct Bar(ProgressBar);
 impl Progress for Bar {
     fn stage(&self, name: &str) {
         let style = ProgressStyle::with_template("{spinner} {prefix} {msg}").expect("the template is valid");
+        self.0.set_style(style);
         self.0.set_message("");
         self.0.set_prefix(name.to_owned());
-        self.0.set_style(style);
         self.0.tick();
     }
 

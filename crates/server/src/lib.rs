@@ -13,6 +13,7 @@ pub mod jobs;
 mod progress;
 pub mod report;
 pub mod sample;
+mod state_file;
 mod table_file;
 pub mod units;
 mod workspace;

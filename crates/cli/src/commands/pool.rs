@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use crate::output::{Console, table};
 use crate::progress::thousands;
 
-/// Fee changes that are listed; the JSON has all.
+/// Fee changes that are listed; the JSON has more.
 const LISTED_FEE_CHANGES: usize = 10;
 
 #[derive(Subcommand)]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use assay_amm::concentrated::{Amount, Core, Swapped};
 use assay_amm::integer::to_f64;
-use assay_amm::snapshot::{Snapshot, decode};
+use assay_amm::snapshot::Snapshot;
 use assay_amm::trade::slippage::{slippage, slippage_v2};
 use assay_amm::{AmmError, Context, Fee, MarginalPrice, Pool, PoolKind, Proof, Quote, U256};
-use assay_store::read_to_string;
 use serde::Serialize;
 
 use crate::error::JobError;
+use crate::state_file::{in_state, read_state};
 use crate::units::{TokenShown, parse_amount, parse_integer};
 use crate::workspace::Workspace;
 
@@ -133,7 +133,7 @@ impl QuoteRequest {
     pub fn run(self, workspace: &Workspace) -> Result<Quoted, JobError> {
         workspace.progress.stage("quote");
         let file = self.state.display();
-        let snapshot = decode(&read_to_string(&self.state)?).map_err(|e| JobError::Input(format!("{file}: {e}")))?;
+        let snapshot = read_state(&self.state)?;
         let (pool, kind) = (&snapshot.pool, snapshot.pool.kind());
         self.check_live(pool)?;
         let (token_in, token_out) = self.tokens(&snapshot)?;
@@ -200,8 +200,8 @@ impl QuoteRequest {
 
     fn tokens(&self, snapshot: &Snapshot) -> Result<(usize, usize), JobError> {
         let find = |option: &str, name: &str| {
-            let found = snapshot.token(name);
-            found.map_err(|error| JobError::Input(format!("{option} {name}: {}: {error}", self.state.display())))
+            let found = snapshot.token(name).map_err(|error| in_state(&self.state, &error));
+            found.map_err(|error| JobError::Input(format!("{option} {name}: {error}")))
         };
         let token_in = find("--token-in", &self.token_in)?;
         let token_out = match (&self.token_out, snapshot.pool.token_count()) {

@@ -8,19 +8,20 @@ use assay_amm::concentrated::Core;
 use assay_amm::event::{Event, EventError, Located};
 use assay_amm::kind::{Slipstream, UniswapV3};
 use assay_amm::replay::{Replay, ReplayError, ReplayPool};
-use assay_amm::snapshot::decode;
 use assay_amm::{AmmError, Pool, PoolKind};
-use assay_store::read_to_string;
 
 use crate::error::JobError;
 use crate::event_file::{EventFile, Position, in_file, open};
 use crate::jobs::replayed::{FeeSource, Replayed, fee_change};
 use crate::progress::Advance;
+use crate::state_file::read_state;
 use crate::units::parse_integer;
 use crate::workspace::Workspace;
 
 /// Events that are decoded, then replayed, at a time; so the two are timed apart.
 const BATCH: usize = 4_096;
+/// Recorded changes of the fee that are kept; a fee that changes with every swap has more.
+pub const MAX_FEE_CHANGES: usize = 1_000;
 /// Part of the fees of unstaked liquidity that goes to a Slipstream gauge, in millionths,
 /// when nothing else is said (R7).
 pub const UNSTAKED_FEE_PIPS: u32 = 100_000;
@@ -153,7 +154,7 @@ impl ReplayRequest {
 
     fn pool_of_state(&self, path: &std::path::Path) -> Result<ReplayPool, JobError> {
         let fail = |text: String| JobError::Input(format!("{}: {text}", path.display()));
-        let snapshot = decode(&read_to_string(path)?).map_err(|error| fail(error.to_string()))?;
+        let snapshot = read_state(path)?;
         if snapshot.pool.kind() != self.kind {
             return Err(fail(format!("the state is of a {} pool: change --kind {}", snapshot.pool.kind(), self.kind)));
         }
@@ -291,7 +292,9 @@ impl Work {
     fn note_fee(&mut self, located: &Located) {
         let Event::Swap(swap) = &located.event else { return };
         if swap.fee_pips.is_some() && swap.fee_pips != self.recorded_fee {
-            if let Some(to_pips) = swap.fee_pips {
+            if let Some(to_pips) = swap.fee_pips
+                && self.fee_changes.len() < MAX_FEE_CHANGES
+            {
                 let change = fee_change(located.place, located.line, self.recorded_fee, to_pips, FeeSource::Recorded);
                 self.fee_changes.push(change);
             }

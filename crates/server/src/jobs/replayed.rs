@@ -27,7 +27,10 @@ pub struct Replayed {
     pub first_mismatches: Vec<MismatchShown>,
     /// How the swaps were asked for.
     pub modes: Modes,
-    /// Changes of the fee, recorded in the file or inferred from the amounts, in order.
+    /// Changes of the fee, the first [`MAX_FEE_CHANGES`] recorded in the file and those
+    /// inferred from the amounts, in order.
+    ///
+    /// [`MAX_FEE_CHANGES`]: super::replay::MAX_FEE_CHANGES
     pub fee_changes: Vec<FeeChangeShown>,
     /// Events a second in the engine alone.
     pub events_per_second: f64,
