@@ -430,7 +430,9 @@ fn wrong_arguments_of_a_quote_say_what_is_right() {
     let amount = ["--token-in", "0", "--amount-in", "1"];
     let missing = home.file("none.json").display().to_string();
     home.assay(&[&["quote", &missing], &amount[..]].concat()).expect(2, &["none.json", "No such file"]);
-    for (content, word) in [("{", "EOF"), ("[]", "state file"), ("{}", "kind"), (r#"{"kind": "v9"}"#, "v9")] {
+    for (content, word) in
+        [("{", "EOF"), ("[]", "one JSON object"), ("", "one JSON object"), ("{}", "kind"), (r#"{"kind": "v9"}"#, "v9")]
+    {
         let file = write(&home, "broken.json", content);
         home.assay(&[&["quote", file.to_str().unwrap()], &amount[..]].concat()).expect(2, &["broken.json", word]);
     }

@@ -12,7 +12,12 @@ use crate::error::JobError;
 /// # Errors
 /// When there is no such file, or it is no state of a known kind.
 pub fn read_state(path: &Path) -> Result<Snapshot, JobError> {
-    decode(&read_to_string(path)?).map_err(|error| in_state(path, &error))
+    let text = read_to_string(path)?;
+    if !text.trim_start().starts_with('{') {
+        let text = format!("{}: a pool state is one JSON object, and the file does not begin with {{", path.display());
+        return Err(JobError::Input(text));
+    }
+    decode(&text).map_err(|error| in_state(path, &error))
 }
 
 /// What is wrong with the state file at `path`.
