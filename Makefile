@@ -5,11 +5,12 @@ VENV ?= $(CURDIR)/.venv
 BENCH_VENV ?= $(CURDIR)/.venv-bench
 ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
 DATA ?=
+FUZZ_SECONDS ?= 30
 
 export ASSAY_PYTHON := $(VENV)/bin/python
 export ASSAY_TEST_DATA
 
-.PHONY: demo build test test-data lint bench clean-venv cargo-present
+.PHONY: demo build test test-data fuzz lint bench clean-venv cargo-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -22,7 +23,18 @@ test: cargo-present $(VENV)/.ready ## every test that needs only the repository
 
 test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
-	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data --test 'data_*'
+	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data --test 'data_*'
+
+# The fuzzer's instrumentation is a nightly option, which RUSTC_BOOTSTRAP opens on the pinned compiler.
+fuzz: cargo-present ## FUZZ_SECONDS of coverage-guided fuzzing on each target of fuzz/
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@set -e; for file in fuzz/fuzz_targets/*.rs; do \
+		target=$$(basename $$file .rs); \
+		mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
+		dictionary=fuzz/dictionaries/$$target.dict; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=5 $$(test ! -f $$dictionary || echo -dict=$$dictionary); \
+	done
 
 lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo fmt --check

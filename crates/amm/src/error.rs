@@ -122,6 +122,14 @@ pub enum AmmError {
     /// A state no contract can be in.
     #[error("the pool state is wrong: {0}")]
     State(String),
+    /// A path that cannot be traded in one transaction.
+    #[error("hop {hop} of the route: {reason}")]
+    Route {
+        /// Index of the hop.
+        hop: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operation does not exist in this kind's contract.
     #[error("{kind} has no {operation}")]
     Unsupported {

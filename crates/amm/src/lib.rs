@@ -19,6 +19,7 @@ mod pool;
 mod pool_kind;
 pub mod replay;
 pub mod snapshot;
+pub mod trade;
 
 pub use context::{Context, Fee, MarginalPrice, Quote, check_pair};
 pub use error::AmmError;

@@ -1,9 +1,12 @@
 //! 256-bit integer arithmetic with the rounding in the name.
 
 pub mod json;
+mod root;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
+
+pub use root::isqrt_wide;
 
 /// `floor(a · b / divisor)` with a 512-bit product; `None` when the divisor is zero or
 /// the quotient does not fit.

@@ -9,7 +9,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
-use crate::integer::to_f64;
+use crate::integer::{div_up, to_f64};
 
 /// The largest reserve the pair stores (`uint112`).
 pub const MAX_RESERVE: u128 = (1 << 112) - 1;
@@ -173,8 +173,9 @@ impl UniswapV2 {
         Ok(U256::from(MAX_RESERVE - reserve_in))
     }
 
+    /// The output of `amount_in`, which the caller has checked with [`Self::room`].
     #[inline]
-    fn amount_out(&self, token_in: usize, amount_in: u128) -> Result<u128, AmmError> {
+    pub(crate) fn amount_out(&self, token_in: usize, amount_in: u128) -> Result<u128, AmmError> {
         let (reserve_in, reserve_out) = self.filled(token_in)?;
         let kept = u128::from(self.fee_denominator - self.fee[token_in]);
         let scale = u128::from(self.fee_denominator);
@@ -193,6 +194,28 @@ impl UniswapV2 {
         Ok(u128::from(quotient[0]) | u128::from(quotient[1]) << 64)
     }
 
+    /// The least input whose output is at least `amount_out`; `None` when no input buys that much.
+    #[inline]
+    pub(crate) fn least_in(&self, token_in: usize, amount_out: u128) -> Option<u128> {
+        let (reserve_in, reserve_out) = self.filled(token_in).ok()?;
+        let left = reserve_out.checked_sub(amount_out).filter(|left| *left > 0)?;
+        let kept = u128::from(self.fee_denominator - self.fee[token_in]);
+        let scale = u128::from(self.fee_denominator);
+        if let Some(numerator) = reserve_in.checked_mul(scale).and_then(|product| product.checked_mul(amount_out))
+            && let Some(denominator) = left.checked_mul(kept)
+        {
+            return Some(numerator.div_ceil(denominator));
+        }
+        let numerator = U256::from(reserve_in) * U256::from(scale) * U256::from(amount_out);
+        u128::try_from(div_up(numerator, U256::from(left) * U256::from(kept))?).ok()
+    }
+
+    /// The largest input whose reserve the pair can store.
+    #[inline]
+    pub(crate) fn room(&self, token_in: usize) -> u128 {
+        MAX_RESERVE - self.reserves[token_in]
+    }
+
     #[inline]
     fn filled(&self, token_in: usize) -> Result<(u128, u128), AmmError> {
         let (reserve_in, reserve_out) = (self.reserves[token_in], self.reserves[1 - token_in]);
@@ -208,7 +231,7 @@ impl UniswapV2 {
         if amount.is_zero() {
             return Err(AmmError::ZeroAmount);
         }
-        let room = MAX_RESERVE - self.reserves[token];
+        let room = self.room(token);
         match u128::try_from(amount) {
             Ok(native) if native <= room => Ok(native),
             _ => Err(AmmError::ReserveOverflow {
