@@ -1,7 +1,9 @@
 # Two commands do all the set-up: `make demo` and `make test`.
-# PYTHON tools for tests and benchmarks live in virtual environments made here.
+# PYTHON tools for tests and benchmarks live in virtual environments made here; the deployed
+# contracts that the AMM engine is compared with are published packages, in CONTRACTS.
 
 VENV ?= $(CURDIR)/.venv
+CONTRACTS ?= $(CURDIR)/.contracts
 BENCH_VENV ?= $(CURDIR)/.venv-bench
 ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
 DATA ?=
@@ -9,8 +11,12 @@ FUZZ_SECONDS ?= 30
 
 export ASSAY_PYTHON := $(VENV)/bin/python
 export ASSAY_TEST_DATA
+export ASSAY_CONTRACTS := $(CONTRACTS)
 
-.PHONY: demo build test test-data fuzz lint bench clean-venv cargo-present
+# Random operations on each pool kind and its contract in `make verify`.
+FUZZ_OPERATIONS ?= 200000
+
+.PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -18,7 +24,7 @@ demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FI
 build: cargo-present ## the release binary: target/release/assay
 	cargo build --release --locked -p assay-cli
 
-test: cargo-present $(VENV)/.ready ## every test that needs only the repository
+test: cargo-present $(VENV)/.ready $(CONTRACTS)/.ready ## every test that needs only the repository
 	cargo test --workspace --locked
 
 test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
@@ -35,6 +41,11 @@ fuzz: cargo-present ## FUZZ_SECONDS of coverage-guided fuzzing on each target of
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=5 $$(test ! -f $$dictionary || echo -dict=$$dictionary); \
 	done
+
+verify: test test-data ## the above, then FUZZ_OPERATIONS random operations per pool kind on the real contracts
+	ASSAY_FUZZ_OPERATIONS=$(FUZZ_OPERATIONS) cargo test -p assay-bytecode --locked --test differential -- --nocapture
+
+contracts: $(CONTRACTS)/.ready ## the bytecode of the deployed contracts
 
 lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo fmt --check
@@ -55,6 +66,14 @@ $(VENV)/.ready: testdata/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r testdata/requirements.txt
 	touch $@
 
+# Marks the folder as complete only after its last package is in.
+$(CONTRACTS)/.ready: testdata/contracts/package.json testdata/contracts/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: on Debian, apt-get install npm" >&2; exit 1; }
+	mkdir -p $(CONTRACTS)
+	cp testdata/contracts/package.json testdata/contracts/package-lock.json $(CONTRACTS)/
+	cd $(CONTRACTS) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
+	touch $@
+
 $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: on Debian, apt-get install python3 python3-venv" >&2; exit 1; }
 	python3 -m venv $(BENCH_VENV) || { echo "python3 has no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
@@ -62,4 +81,4 @@ $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	touch $@
 
 clean-venv:
-	rm -rf $(VENV) $(BENCH_VENV)
+	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS)

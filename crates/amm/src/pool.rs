@@ -5,8 +5,9 @@ use ruint::aliases::U256;
 use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
+use crate::kind::solidly::Curve;
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerWeighted, Slipstream, UniswapV2, UniswapV3, UniswapV4};
+use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
 use crate::pool_kind::PoolKind;
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
@@ -22,6 +23,10 @@ pub enum Pool {
     Slipstream(Slipstream),
     /// Balancer V2 weighted.
     BalancerWeighted(BalancerWeighted),
+    /// Solidly family, volatile or stable.
+    Solidly(Solidly),
+    /// Balancer V2 meta-stable, or composable stable with its own token.
+    BalancerStable(BalancerStable),
 }
 
 impl Pool {
@@ -37,6 +42,10 @@ impl Pool {
             Self::UniswapV4(_) => PoolKind::UniswapV4,
             Self::Slipstream(_) => PoolKind::Slipstream,
             Self::BalancerWeighted(_) => PoolKind::BalancerWeighted,
+            Self::Solidly(pool) if pool.curve() == Curve::Volatile => PoolKind::SolidlyVolatile,
+            Self::Solidly(_) => PoolKind::SolidlyStable,
+            Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
+            Self::BalancerStable(_) => PoolKind::BalancerStable,
         }
     }
 
@@ -49,6 +58,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.token_count(),
             Self::Slipstream(pool) => pool.token_count(),
             Self::BalancerWeighted(pool) => pool.token_count(),
+            Self::Solidly(pool) => pool.token_count(),
+            Self::BalancerStable(pool) => pool.token_count(),
         }
     }
 
@@ -69,6 +80,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -90,6 +103,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -110,6 +125,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::Slipstream(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -130,6 +147,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::Slipstream(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -189,6 +208,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.marginal_price(token_in, token_out, context),
             Self::Slipstream(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -203,6 +224,8 @@ impl Pool {
             Self::UniswapV4(pool) => pool.max_in(token_in, token_out, context),
             Self::Slipstream(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
+            Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
+            Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

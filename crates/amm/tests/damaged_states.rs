@@ -1,5 +1,7 @@
 //! Damaged state files are errors, never panics; what still reads is quoted without one.
 
+#![allow(clippy::unwrap_used, reason = "tests stop at what is wrong")]
+
 mod support;
 
 use assay_amm::{Context, U256, snapshot};

@@ -1,5 +1,7 @@
 //! The recorded `querySwap` answers of Balancer V2 pools, equal to the last unit.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test reads its data and fails where it stands")]
+
 mod common;
 
 use std::fs;
@@ -74,4 +76,14 @@ fn weighted_answers_are_equal() {
         "test_balancer_v2_onchain_parity/test_balancer_v2_weth_rpl_query_swap.json",
     ];
     tally("balancer-weighted", "balancer_weighted", &[PoolKind::BalancerWeighted], &files).assert_exact(588);
+}
+
+#[test]
+fn stable_answers_are_equal() {
+    let files = [
+        "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_in.json",
+        "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_out.json",
+    ];
+    let kinds = [PoolKind::BalancerStable, PoolKind::BalancerComposableStable];
+    tally("balancer-stable", "balancer_stable", &kinds, &files).assert_exact(216);
 }

@@ -79,23 +79,27 @@ fn a_raw_day_is_exact_or_classified() {
     let mut classes = std::collections::BTreeMap::new();
     let mut unexplained = Vec::new();
     let mut before: Option<SwapEvent> = None;
-    let mut changed = false;
+    // What mints and burns since the last swap changed of the liquidity in range.
+    let mut change_in_range = 0_i128;
     for located in &events {
         let swap = match &located.event {
             Event::Swap(swap) => *swap,
             Event::Mint(change) | Event::Burn(change) => {
-                changed |= change.liquidity > 0;
+                let sign = if matches!(located.event, Event::Mint(_)) { 1 } else { -1 };
+                if before.is_some_and(|swap| (change.tick_lower..change.tick_upper).contains(&swap.tick)) {
+                    change_in_range += sign * i128::try_from(change.liquidity).unwrap();
+                }
                 continue;
             }
             _ => continue,
         };
         if let Some(before) = before.replace(swap) {
-            match classify(&before, &swap, changed) {
+            match classify(&before, &swap, change_in_range) {
                 Some(class) => *classes.entry(class).or_insert(0_usize) += 1,
                 None => unexplained.push(located.line),
             }
         }
-        changed = false;
+        change_in_range = 0;
     }
     for (class, count) in &classes {
         common::say(&format!("Raw day: {count:>5} pairs {class}"));
@@ -106,42 +110,29 @@ fn a_raw_day_is_exact_or_classified() {
 }
 
 /// How the swap follows from the state that the one before it left.
-fn classify(before: &SwapEvent, swap: &SwapEvent, liquidity_changed: bool) -> Option<&'static str> {
-    let core = |liquidity| {
-        let mut core = Core::new(10, before.sqrt_price_x96).unwrap();
-        (core.tick, core.liquidity) = (before.tick, liquidity);
-        UniswapV3::new(core, 500, false).unwrap()
-    };
-    let run = |pool: &UniswapV3, amount, limit| {
+fn classify(before: &SwapEvent, swap: &SwapEvent, change_in_range: i128) -> Option<&'static str> {
+    let liquidity = before.liquidity.checked_add_signed(change_in_range).unwrap();
+    let mut core = Core::new(10, before.sqrt_price_x96).unwrap();
+    (core.tick, core.liquidity) = (before.tick, liquidity);
+    let pool = UniswapV3::new(core, 500, false).unwrap();
+    let run = |amount, limit| {
         let token_in = usize::from(!swap.zero_for_one);
         pool.quote_limited(token_in, 1 - token_in, amount, limit, &Context::default())
     };
+    let same = |swapped: Swapped| {
+        let ours = (swapped.amount_in, swapped.amount_out, swapped.sqrt_price_x96, swapped.tick());
+        ours == (swap.amount_in, swap.amount_out, swap.sqrt_price_x96, swap.tick) && swapped.liquidity == swap.liquidity
+    };
     let furthest = Core::furthest_limit(swap.zero_for_one);
     let all = Amount::In((U256::ONE << 255) - U256::ONE);
-    let explained = |liquidity| {
-        let pool = core(liquidity);
-        let same = |swapped: Swapped| {
-            let ours = (swapped.amount_in, swapped.amount_out, swapped.sqrt_price_x96, swapped.tick());
-            ours == (swap.amount_in, swap.amount_out, swap.sqrt_price_x96, swap.tick)
-                && swapped.liquidity == swap.liquidity
-        };
-        if run(&pool, Amount::In(swap.amount_in), furthest).is_ok_and(same) {
-            Some("exact")
-        } else if run(&pool, Amount::Out(swap.amount_out), furthest).is_ok_and(same) {
-            Some("exact, asked for by output")
-        } else if run(&pool, all, swap.sqrt_price_x96).is_ok_and(same) {
-            Some("exact, stopped at its price limit")
-        } else {
-            None
-        }
-    };
-    if let Some(class) = explained(before.liquidity) {
-        return Some(class);
+    if run(Amount::In(swap.amount_in), furthest).is_ok_and(same) {
+        Some(if change_in_range == 0 { "exact" } else { "exact after a mint or burn in range" })
+    } else if run(Amount::Out(swap.amount_out), furthest).is_ok_and(same) {
+        Some("exact, asked for by output")
+    } else if run(all, swap.sqrt_price_x96).is_ok_and(same) {
+        Some("exact, stopped at its price limit")
+    } else {
+        // Liquidity that no mint or burn changed has crossed a tick whose net the day does not show.
+        (swap.liquidity != liquidity).then_some("across a tick of unknown liquidity")
     }
-    // The logged liquidity tells whether the mint or burn was in range.
-    if liquidity_changed && explained(swap.liquidity).is_some() {
-        return Some("exact at the liquidity that a mint or burn in between left");
-    }
-    // Liquidity that changes without a mint or burn has crossed a tick whose net the day does not show.
-    (swap.liquidity != before.liquidity).then_some("across a tick of unknown liquidity")
 }

@@ -1,8 +1,16 @@
 //! Sizing on recorded pools: random cycles, the arbitrages of three mainnet blocks and
 //! two paths that failed in the field.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests read the recorded files and stop at what is wrong"
+)]
+
+mod common;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_amm::kind::UniswapV2;
 use assay_amm::trade::{Hop, Leg, Route, Sizing, Terms, optimal_input};
@@ -10,14 +18,10 @@ use assay_amm::{Context, Pool, U256};
 use serde::Deserialize;
 
 fn folder(below: &str) -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "tests find the data folder in the environment")]
-    let root = std::env::var("ASSAY_TEST_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").into());
-    PathBuf::from(root).join("arbitrage").join(below)
+    common::data("arbitrage").join(below)
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests read the recorded states")]
-fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> T {
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -58,7 +62,8 @@ fn random_cycles_are_never_sized_worse() {
     let names = std::fs::read_dir(folder("quotes/random-cycles")).unwrap();
     for path in names.map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !["random_v2_pair_", "random_multi_pool_cycle_", "simple_v2_arb_"].iter().any(|kind| name.starts_with(kind)) {
+        if !["random_v2_pair_", "random_multi_pool_cycle_", "simple_v2_arb_"].iter().any(|kind| name.starts_with(kind))
+        {
             continue;
         }
         files += 1;
@@ -199,8 +204,7 @@ fn arbitrages_that_happened_are_sized_at_or_above_the_searcher() {
 #[test]
 fn every_constant_product_cycle_of_the_blocks() {
     let (mut sized, mut refused, mut certified) = (0, Vec::new(), 0);
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder("blocks")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder("blocks")).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     for path in names.iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")) {
         let block: Block = read(path);

@@ -1,6 +1,8 @@
 //! Sizing against every input there is, on pools small enough to try them all, and
 //! against windows around the answer on large ones.
 
+#![allow(clippy::unwrap_used, reason = "tests stop at what is wrong")]
+
 use assay_amm::kind::UniswapV2;
 use assay_amm::trade::{Leg, Sizing, Terms, Trade, optimal_input};
 use assay_amm::{Context, U256};
@@ -53,9 +55,14 @@ fn against_all_inputs(cycle: &[Hop], terms: &Terms, inputs: std::ops::RangeInclu
         consistent(cycle, terms, trade);
     }
     // A short search finds no more, and never claims less than the truth as its bound.
-    let short = size(cycle, &Terms { candidates: 2, ..*terms });
-    assert!(short.profit_bound >= U256::from(best.cast_unsigned()) && short.candidates <= 2);
-    assert!(!short.certified || short.profit_bound == found.profit_bound);
+    for candidates in 1..=3 {
+        let short = size(cycle, &Terms { candidates, ..*terms });
+        assert!(short.profit_bound >= U256::from(best.cast_unsigned()) && short.candidates <= candidates);
+        assert!(!short.certified || short.profit_bound == found.profit_bound);
+        if let Some(trade) = &short.trade {
+            consistent(cycle, terms, trade);
+        }
+    }
 }
 
 fn hop(largest: u128) -> impl Strategy<Value = Hop> {
@@ -168,6 +175,41 @@ fn reserves_at_the_limit_of_the_contract() {
     assert!(found.certified);
     assert_eq!(found.trade.unwrap().amount_in, U256::from(1_000));
     consistent(&cycle, &Terms::default(), &found.trade.unwrap());
+}
+
+/// A pair in the middle that has room for a thousand units more: every input that sends
+/// it at most those is allowed, the next one is not.
+#[test]
+fn room_in_the_middle_of_the_cycle() {
+    let largest = (1_u128 << 112) - 1;
+    let cycle = [
+        (UniswapV2::new([50_000, 500_000], 3, 1000).unwrap(), 0),
+        (UniswapV2::new([largest - 1_000, largest], 3, 1000).unwrap(), 0),
+        (UniswapV2::new([100_000, 50_000], 3, 1000).unwrap(), 0),
+    ];
+    against_all_inputs(&cycle, &Terms::default(), 1..=20_000);
+    let input = size(&cycle, &Terms::default()).trade.unwrap().amount_in.to();
+    let beyond = (input..input + 1_000).find(|input| output(&cycle[..1], *input).unwrap() > 1_000).unwrap();
+    assert!(output(&cycle, beyond - 1).is_some() && output(&cycle, beyond).is_none());
+}
+
+/// A largest input lowers the bound as well, so the very first candidate is next to it.
+#[test]
+fn a_largest_input_bounds_the_profit_there() {
+    let unit = 1_000_000_000_000_000_000_u128;
+    let cycle = [
+        (UniswapV2::new([5_000 * unit, 7_000_000 * unit + 1], 3, 1000).unwrap(), 0),
+        (UniswapV2::new([6_000_000 * unit + 7, 5_000 * unit], 3, 1000).unwrap(), 0),
+    ];
+    for max_in in (1..=20).map(|units| units * unit + 12_345_678_901) {
+        let terms =
+            Terms { max_in: Some(max_in), loan_fee: 9, loan_fee_denominator: 10_000, fixed_cost: 0, candidates: 1 };
+        let found = size(&cycle, &terms);
+        let trade = found.trade.unwrap();
+        consistent(&cycle, &terms, &trade);
+        assert!(found.profit_bound - trade.profit <= U256::from(2), "{found:?}");
+        assert!(trade.amount_in + U256::from(10) >= U256::from(max_in), "{found:?}");
+    }
 }
 
 #[test]

@@ -61,7 +61,9 @@ fn no_crate_depends_on_what_the_layout_does_not_draw() {
         let allowed = reach(&drawn, &name);
         let extra: Vec<_> = dependencies.difference(&allowed).collect();
         assert!(extra.is_empty(), "{name} depends on {extra:?}, which the code map does not draw");
-        assert!(!dependencies.contains("testkit"), "{name} ships the test kit");
+        for kit in ["testkit", "bytecode"] {
+            assert!(!dependencies.contains(kit), "{name} ships the {kit}");
+        }
     }
 }
 
@@ -70,7 +72,7 @@ fn the_pure_half_never_reaches_an_edge() {
     let drawn = drawn();
     for pure in ["types", "features", "sim", "model", "registry", "train"] {
         let reached = reach(&drawn, pure);
-        for edge in ["lake", "store", "engine", "server", "cli", "testkit"] {
+        for edge in ["lake", "store", "engine", "server", "cli", "testkit", "bytecode"] {
             assert!(!reached.contains(edge), "{pure} reaches {edge}");
         }
     }

@@ -80,6 +80,8 @@ impl Swapped {
 
 /// Takes part in the walk of a swap: books fees and crossings.
 pub(crate) trait Book {
+    /// Whether the division of an input into swap and fee matters; their sum is the same.
+    const DIVIDES: bool;
     fn step(&mut self, amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError>;
     fn cross(&mut self, place: usize, tick: i32, zero_for_one: bool) -> Result<(), AmmError>;
 }
@@ -88,6 +90,8 @@ pub(crate) trait Book {
 pub(crate) struct NoBook;
 
 impl Book for NoBook {
+    const DIVIDES: bool = false;
+
     #[inline]
     fn step(&mut self, _amount_in: U256, _fee: U256, _liquidity: u128) -> Result<(), AmmError> {
         Ok(())
@@ -97,6 +101,19 @@ impl Book for NoBook {
     fn cross(&mut self, _place: usize, _tick: i32, _zero_for_one: bool) -> Result<(), AmmError> {
         Ok(())
     }
+}
+
+/// A change of a position, worked out and not yet made.
+pub(crate) struct Change {
+    key: PositionKey,
+    /// Both ends of the range, when they change.
+    ticks: Option<[Tick; 2]>,
+    liquidity: u128,
+    position: Position,
+    /// The tokens that move.
+    pub amounts: [U256; 2],
+    /// The fees earned since the last touch, before they are narrowed to 128 bits.
+    pub fees: [U256; 2],
 }
 
 /// A swap as the walk sees it.
@@ -200,12 +217,14 @@ impl Core {
 
     /// Walks the ticks as the contract's swap does, without changing the state.
     pub(crate) fn walk<B: Book>(&self, swap: &Walk, book: &mut B) -> Result<Swapped, AmmError> {
-        let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, booking } = *swap;
-        self.check_limit(zero_for_one, limit)?;
+        let Walk { zero_for_one, amount, sqrt_price_limit_x96: limit, fee_pips, .. } = *swap;
+        // What the fee leaves needs no recomputation.
+        let booking = if B::DIVIDES { swap.booking } else { Booking::Remaining };
         let specified = amount.value();
         if specified.is_zero() {
             return Err(AmmError::ZeroAmount);
         }
+        self.check_limit(zero_for_one, limit)?;
         if specified.bit(255) {
             return Err(AmmError::Overflow { what: format!("the amount {specified} as a signed number"), bits: 256 });
         }
@@ -216,7 +235,10 @@ impl Core {
         let mut crossed = 0;
         while !remaining.is_zero() && price != limit {
             let next = self.ticks.next(tick, above, self.tick_spacing, zero_for_one);
-            let next_price = price_of(next.tick);
+            let next_price = match next.place {
+                Some(place) => self.ticks.price_at(place),
+                None => price_of(next.tick),
+            };
             let target = if zero_for_one { next_price.max(limit) } else { next_price.min(limit) };
             let left = match amount {
                 Amount::In(_) => Amount::In(remaining),
@@ -311,14 +333,16 @@ impl Core {
     }
 
     /// Changes a position's liquidity and returns the amounts that move with it (in for a
-    /// mint, rounded up; out for a burn, rounded down) and the fees booked. Nothing changes
-    /// on an error.
-    pub(crate) fn modify(
-        &mut self,
-        key: PositionKey,
-        delta: i128,
-        earns: bool,
-    ) -> Result<([U256; 2], [u128; 2]), AmmError> {
+    /// mint, rounded up; out for a burn, rounded down). Nothing changes on an error.
+    pub(crate) fn modify(&mut self, key: PositionKey, delta: i128, earns: bool) -> Result<[U256; 2], AmmError> {
+        let change = self.change(key, delta, earns)?;
+        let amounts = change.amounts;
+        self.apply(change);
+        Ok(amounts)
+    }
+
+    /// What [`Self::modify`] would do.
+    pub(crate) fn change(&self, key: PositionKey, delta: i128, earns: bool) -> Result<Change, AmmError> {
         let PositionKey { tick_lower, tick_upper, .. } = key;
         if tick_lower >= tick_upper {
             let reason = format!("not below the upper tick {tick_upper}");
@@ -339,13 +363,16 @@ impl Core {
         let mut position = self.positions.get(&key).copied().unwrap_or_default();
         let inside = self.growth_inside_of(lower, upper);
         let fees = position.update(delta, inside, earns)?;
-        self.liquidity = liquidity;
-        if delta != 0 {
-            self.store_tick(lower);
-            self.store_tick(upper);
+        Ok(Change { key, ticks: (delta != 0).then_some([lower, upper]), liquidity, position, amounts, fees })
+    }
+
+    /// Makes a change that was worked out on this very state.
+    pub(crate) fn apply(&mut self, change: Change) {
+        self.liquidity = change.liquidity;
+        for tick in change.ticks.into_iter().flatten() {
+            self.store_tick(tick);
         }
-        self.positions.insert(key, position);
-        Ok((amounts, fees))
+        self.positions.insert(change.key, change.position);
     }
 
     /// The tick as a change of liquidity leaves it.

@@ -83,6 +83,8 @@ pub(crate) fn growth_of(fee: U256, liquidity: u128) -> Result<U256, AmmError> {
 }
 
 impl Book for Ledger {
+    const DIVIDES: bool = true;
+
     #[inline]
     fn step(&mut self, amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError> {
         let protocol = self.part.of(amount_in, fee);

@@ -32,29 +32,29 @@ pub struct Position {
 
 impl Position {
     /// Books the fees since the last touch and changes the liquidity. `earns` is false for
-    /// staked liquidity, whose fees go to the gauge. Returns the fees booked.
+    /// staked liquidity, whose fees go to the gauge. Returns the fees earned, of which the
+    /// low 128 bits are booked.
     ///
     /// # Errors
     /// A touch of an empty position, liquidity below zero or above 128 bits.
-    pub(crate) fn update(&mut self, delta: i128, inside: [U256; 2], earns: bool) -> Result<[u128; 2], AmmError> {
+    pub(crate) fn update(&mut self, delta: i128, inside: [U256; 2], earns: bool) -> Result<[U256; 2], AmmError> {
         if delta == 0 && self.liquidity == 0 {
             return Err(AmmError::Liquidity { place: "the position".into(), reason: "a touch of nothing".into() });
         }
         let liquidity = add_delta(self.liquidity, delta).map_err(|reason| liquidity_error("the position", reason))?;
-        let mut fees = [0; 2];
+        let mut fees = [U256::ZERO; 2];
         if earns {
             for token in 0..2 {
                 let growth = inside[token].wrapping_sub(self.fee_growth_inside_x128[token]);
                 // Growth times a 128-bit liquidity over 2^128 always fits 256 bits; the
                 // contract keeps the low 128.
-                let owed = mul_div(growth, U256::from(self.liquidity), Q128).unwrap_or_default();
-                fees[token] = low_128(owed);
+                fees[token] = mul_div(growth, U256::from(self.liquidity), Q128).unwrap_or_default();
             }
         }
         self.liquidity = liquidity;
         self.fee_growth_inside_x128 = inside;
         for token in 0..2 {
-            self.owed[token] = self.owed[token].wrapping_add(fees[token]);
+            self.owed[token] = self.owed[token].wrapping_add(low_128(fees[token]));
         }
         Ok(fees)
     }

@@ -6,25 +6,53 @@
 use ruint::aliases::U256;
 
 use crate::error::AmmError;
-use crate::integer::{div_up, mul_div, mul_div_rem, mul_div_up};
+use crate::integer::{div_up, divide_limbs, mul_div_rem, mul_div_up, product_2x3, product_3x3};
 
 /// 2^160 − 1: the largest price the contract stores.
 pub(crate) const MAX_UINT160: U256 = U256::from_limbs([u64::MAX, u64::MAX, 0xffff_ffff, 0]);
 
-/// Token 0 between two prices: L · 2^96 · (b − a) / (b · a), in units.
+/// Token 0 between two prices: L · 2^96 · (b − a) / (b · a), in units. Prices must fit
+/// 160 bits.
+///
+/// The contract divides by one price and then by the other; rounding twice in one
+/// direction is rounding once after the division by their product, which is what happens
+/// here.
 ///
 /// # Errors
 /// A zero price or a quotient above 256 bits.
 #[inline]
 pub fn amount0_delta(a: U256, b: U256, liquidity: u128, round_up: bool) -> Result<U256, AmmError> {
     let (low, high) = if a <= b { (a, b) } else { (b, a) };
-    let numerator: U256 = U256::from(liquidity) << 96;
-    let result = if round_up {
-        mul_div_up(numerator, high - low, high).and_then(|scaled| div_up(scaled, low))
-    } else {
-        mul_div(numerator, high - low, high).and_then(|scaled| scaled.checked_div(low))
-    };
-    result.ok_or_else(|| delta_overflow(low, high, liquidity))
+    let difference = high - low;
+    if low.is_zero() {
+        return Err(delta_overflow(low, high, liquidity));
+    }
+    let product = product_2x3(liquidity, limbs_160(difference));
+    // Times 2^96: one limb and a half.
+    let mut numerator = [0; 7];
+    numerator[1] = product[0] << 32;
+    for place in 1..5 {
+        numerator[place + 1] = product[place] << 32 | product[place - 1] >> 32;
+    }
+    numerator[6] = product[4] >> 32;
+    let mut divisor = product_3x3(limbs_160(low), limbs_160(high));
+    divide_limbs(&mut numerator, &mut divisor);
+    if numerator[4] != 0 || numerator[5] != 0 || numerator[6] != 0 {
+        return Err(delta_overflow(low, high, liquidity));
+    }
+    let quotient = U256::from_limbs([numerator[0], numerator[1], numerator[2], numerator[3]]);
+    if round_up && divisor.iter().any(|limb| *limb != 0) {
+        return quotient.checked_add(U256::ONE).ok_or_else(|| delta_overflow(low, high, liquidity));
+    }
+    Ok(quotient)
+}
+
+/// The limbs of a price.
+#[inline]
+fn limbs_160(price: U256) -> [u64; 3] {
+    let limbs = price.as_limbs();
+    debug_assert!(limbs[3] == 0 && limbs[2] >> 32 == 0, "prices fit 160 bits");
+    [limbs[0], limbs[1], limbs[2]]
 }
 
 /// Token 1 between two prices: L · (b − a) / 2^96, in units. Prices must fit 160 bits.
@@ -32,20 +60,7 @@ pub fn amount0_delta(a: U256, b: U256, liquidity: u128, round_up: bool) -> Resul
 #[must_use]
 pub fn amount1_delta(a: U256, b: U256, liquidity: u128, round_up: bool) -> U256 {
     let difference = if a <= b { b - a } else { a - b };
-    let limbs = difference.as_limbs();
-    debug_assert!(limbs[3] == 0 && limbs[2] >> 32 == 0, "prices fit 160 bits");
-    let (l0, l1) = (liquidity as u64, (liquidity >> 64) as u64);
-    // 128 × 160 bits: five limbs.
-    let mut product = [0_u64; 5];
-    for (place, factor) in [l0, l1].into_iter().enumerate() {
-        let mut carry = 0_u128;
-        for (index, limb) in limbs[..3].iter().enumerate() {
-            let sum = u128::from(factor) * u128::from(*limb) + u128::from(product[place + index]) + carry;
-            product[place + index] = sum as u64;
-            carry = sum >> 64;
-        }
-        product[place + 3] = carry as u64;
-    }
+    let product = product_2x3(liquidity, limbs_160(difference));
     let shifted = U256::from_limbs([
         product[1] >> 32 | product[2] << 32,
         product[2] >> 32 | product[3] << 32,
@@ -163,4 +178,36 @@ fn price_overflow(price: U256, liquidity: u128, amount: U256) -> AmmError {
 #[cold]
 fn exhausted(token: u8, price: U256, liquidity: u128, amount: U256) -> AmmError {
     AmmError::NoLiquidity(format!("{amount} of token {token} exceed what liquidity {liquidity} holds at price {price}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::integer::mul_div;
+
+    fn price() -> impl Strategy<Value = U256> {
+        (32usize..160, any::<[u64; 3]>()).prop_map(|(bits, limbs)| {
+            (U256::from_limbs([limbs[0], limbs[1], limbs[2], 0]) & ((U256::ONE << bits) - U256::ONE)).max(U256::ONE)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        /// The contract's two divisions, written out.
+        #[test]
+        fn one_division_rounds_like_two(a in price(), b in price(), bits in 0u32..=127, liquidity: u128) {
+            let liquidity = liquidity >> bits;
+            let (low, high) = if a <= b { (a, b) } else { (b, a) };
+            let numerator: U256 = U256::from(liquidity) << 96;
+            let down = mul_div(numerator, high - low, high).map(|scaled| scaled / low);
+            let up = mul_div_up(numerator, high - low, high).and_then(|scaled| div_up(scaled, low));
+            prop_assert_eq!(amount0_delta(a, b, liquidity, false).ok(), down);
+            prop_assert_eq!(amount0_delta(a, b, liquidity, true).ok(), up);
+            let q96: U256 = U256::ONE << 96;
+            prop_assert_eq!(Some(amount1_delta(a, b, liquidity, false)), mul_div(U256::from(liquidity), high - low, q96));
+            prop_assert_eq!(Some(amount1_delta(a, b, liquidity, true)), mul_div_up(U256::from(liquidity), high - low, q96));
+        }
+    }
 }

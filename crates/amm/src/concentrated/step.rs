@@ -7,7 +7,7 @@ use ruint::aliases::U256;
 
 use super::sqrt_price::{amount0_delta, amount1_delta, next_price_from_input, next_price_from_output};
 use crate::error::AmmError;
-use crate::integer::{mul_div, mul_div_up, to_f64};
+use crate::integer::{mul_div_small, mul_div_small_up, to_f64};
 
 /// The whole, in the unit of fees: millionths.
 pub const PIPS: u32 = 1_000_000;
@@ -36,6 +36,7 @@ impl Amount {
 pub(crate) enum Booking {
     /// V3: the input is recomputed from the price it reached, the rest is fee.
     Recomputed,
+
     /// V4: the input is what is left after the fee.
     Remaining,
 }
@@ -81,8 +82,8 @@ struct Curve {
 impl Curve {
     #[inline]
     fn exact_in(&self, amount: U256, fee_pips: u32, booking: Booking) -> Result<Step, AmmError> {
-        let kept = U256::from(PIPS - fee_pips);
-        let after_fee = mul_div(amount, kept, U256::from(PIPS)).ok_or_else(|| fee_overflow(amount, fee_pips))?;
+        let kept = PIPS - fee_pips;
+        let after_fee = mul_div_small(amount, kept, PIPS).ok_or_else(|| fee_overflow(amount, fee_pips))?;
         // A rough guess chooses which exact computation to try first; both paths end at
         // the contract's result.
         if self.likely_within(after_fee)
@@ -93,14 +94,12 @@ impl Curve {
         let to_target = self.amount_in(self.target)?;
         if after_fee < to_target {
             let next = next_price_from_input(self.price, self.liquidity, after_fee, self.zero_for_one)?;
-            if next != self.target || booking == Booking::Remaining {
-                return self.ends_within(next, amount, after_fee, booking);
-            }
+            return self.ends_within(next, amount, after_fee, booking);
         }
         let fee = if fee_pips == PIPS {
             to_target
         } else {
-            mul_div_up(to_target, U256::from(fee_pips), kept).ok_or_else(|| fee_overflow(to_target, fee_pips))?
+            mul_div_small_up(to_target, fee_pips, kept).ok_or_else(|| fee_overflow(to_target, fee_pips))?
         };
         Ok(Step { price: self.target, amount_in: to_target, amount_out: self.amount_out(self.target)?, fee })
     }
@@ -117,8 +116,8 @@ impl Curve {
             (next, freed.min(amount))
         };
         let amount_in = self.amount_in(next)?;
-        let fee = mul_div_up(amount_in, U256::from(fee_pips), U256::from(PIPS - fee_pips))
-            .ok_or_else(|| fee_overflow(amount_in, fee_pips))?;
+        let fee =
+            mul_div_small_up(amount_in, fee_pips, PIPS - fee_pips).ok_or_else(|| fee_overflow(amount_in, fee_pips))?;
         Ok(Step { price: next, amount_in, amount_out, fee })
     }
 

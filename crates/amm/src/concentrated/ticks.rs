@@ -6,13 +6,15 @@
 
 use ruint::aliases::U256;
 
-use super::tick_math::{MAX_TICK, MIN_TICK};
+use super::tick_math::{MAX_TICK, MIN_TICK, price_of};
 use crate::error::AmmError;
 
 /// The initialised ticks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ticks {
     index: Vec<i32>,
+    /// Square-root prices: 160 bits each.
+    price: Vec<[u64; 3]>,
     gross: Vec<u128>,
     net: Vec<i128>,
     /// Fee growth on the other side of the tick, per token, 128.128-bit, wrapping.
@@ -77,6 +79,7 @@ impl Ticks {
 
     fn reserve_exact(&mut self, count: usize) {
         self.index.reserve_exact(count);
+        self.price.reserve_exact(count);
         self.gross.reserve_exact(count);
         self.net.reserve_exact(count);
         self.outside.reserve_exact(count);
@@ -117,6 +120,7 @@ impl Ticks {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.index.capacity() * size_of::<i32>()
+            + self.price.capacity() * size_of::<[u64; 3]>()
             + self.gross.capacity() * size_of::<u128>()
             + self.net.capacity() * size_of::<i128>()
             + self.outside.capacity() * size_of::<[U256; 2]>()
@@ -133,6 +137,12 @@ impl Ticks {
 
     pub(crate) fn index_at(&self, place: usize) -> i32 {
         self.index[place]
+    }
+
+    #[inline]
+    pub(crate) fn price_at(&self, place: usize) -> U256 {
+        let [low, middle, high] = self.price[place];
+        U256::from_limbs([low, middle, high, 0])
     }
 
     pub(crate) fn net_at(&self, place: usize) -> i128 {
@@ -154,7 +164,9 @@ impl Ticks {
     }
 
     pub(crate) fn insert(&mut self, place: usize, tick: Tick) {
+        let [low, middle, high, _] = price_of(tick.index).into_limbs();
         self.index.insert(place, tick.index);
+        self.price.insert(place, [low, middle, high]);
         self.gross.insert(place, tick.liquidity_gross);
         self.net.insert(place, tick.liquidity_net);
         self.outside.insert(place, tick.fee_growth_outside_x128);
@@ -162,6 +174,7 @@ impl Ticks {
 
     pub(crate) fn remove(&mut self, place: usize) {
         self.index.remove(place);
+        self.price.remove(place);
         self.gross.remove(place);
         self.net.remove(place);
         self.outside.remove(place);

@@ -24,6 +24,85 @@ pub fn mul_div_up(a: U256, b: U256, divisor: U256) -> Option<U256> {
     if remainder.is_zero() { Some(quotient) } else { quotient.checked_add(U256::ONE) }
 }
 
+/// `floor(a · factor / divisor)` for small factors and divisors, such as fees; `None` when
+/// the divisor is zero or the quotient does not fit.
+#[inline]
+#[must_use]
+pub fn mul_div_small(a: U256, factor: u32, divisor: u32) -> Option<U256> {
+    match small_product(a, factor) {
+        Some(product) => Some(U256::from(product.checked_div(u128::from(divisor))?)),
+        None => mul_div(a, U256::from(factor), U256::from(divisor)),
+    }
+}
+
+/// `ceil(a · factor / divisor)`, otherwise as [`mul_div_small`].
+#[inline]
+#[must_use]
+pub fn mul_div_small_up(a: U256, factor: u32, divisor: u32) -> Option<U256> {
+    match small_product(a, factor) {
+        Some(_) if divisor == 0 => None,
+        Some(product) => Some(U256::from(product.div_ceil(u128::from(divisor)))),
+        None => mul_div_up(a, U256::from(factor), U256::from(divisor)),
+    }
+}
+
+/// The product, when it fits a native integer.
+#[inline]
+fn small_product(a: U256, factor: u32) -> Option<u128> {
+    let limbs = a.as_limbs();
+    if limbs[3] != 0 || limbs[2] != 0 {
+        return None;
+    }
+    (u128::from(limbs[0]) | u128::from(limbs[1]) << 64).checked_mul(u128::from(factor))
+}
+
+/// Divides in place: the quotient is left in `numerator`, the remainder in `divisor`, both
+/// from the lowest limb up. The divisor must not be zero.
+#[inline]
+pub(crate) fn divide_limbs(numerator: &mut [u64], divisor: &mut [u64]) {
+    algorithms::div(numerator, divisor);
+}
+
+/// The product of integers of two and three limbs.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low limb is what is meant")]
+pub(crate) fn product_2x3(a: u128, b: [u64; 3]) -> [u64; 5] {
+    let (a0, a1) = (a as u64, (a >> 64) as u64);
+    let mut product = [0; 5];
+    let mut carry = 0_u128;
+    for place in 0..3 {
+        let sum = u128::from(a0) * u128::from(b[place]) + carry;
+        product[place] = sum as u64;
+        carry = sum >> 64;
+    }
+    product[3] = carry as u64;
+    carry = 0;
+    for place in 0..3 {
+        let sum = u128::from(a1) * u128::from(b[place]) + u128::from(product[place + 1]) + carry;
+        product[place + 1] = sum as u64;
+        carry = sum >> 64;
+    }
+    product[4] = carry as u64;
+    product
+}
+
+/// The product of two integers of three limbs.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low limb is what is meant")]
+pub(crate) fn product_3x3(a: [u64; 3], b: [u64; 3]) -> [u64; 6] {
+    let mut product = [0; 6];
+    for row in 0..3 {
+        let mut carry = 0_u128;
+        for place in 0..3 {
+            let sum = u128::from(a[row]) * u128::from(b[place]) + u128::from(product[row + place]) + carry;
+            product[row + place] = sum as u64;
+            carry = sum >> 64;
+        }
+        product[row + 3] = carry as u64;
+    }
+    product
+}
+
 /// `ceil(a / divisor)`; `None` when the divisor is zero.
 #[inline]
 #[must_use]
@@ -80,7 +159,7 @@ pub fn mul_div_rem(a: U256, b: U256, divisor: U256) -> Option<(U256, U256)> {
     let mut numerator = a.widening_mul::<256, 4, 512, 8>(b).into_limbs();
     let mut divisor = divisor.into_limbs();
     let used = 4 - divisor.iter().rev().take_while(|limb| **limb == 0).count();
-    algorithms::div(&mut numerator, &mut divisor[..used]);
+    divide_limbs(&mut numerator, &mut divisor[..used]);
     if numerator[4..].iter().any(|limb| *limb != 0) {
         return None;
     }
@@ -116,6 +195,13 @@ mod tests {
             prop_assert_eq!(mul_div(a, b, d).map(big), fits);
             let up = (!d.is_zero()).then(|| (big(a) * big(b) + big(d) - 1u8) / big(d)).filter(|q| q.bits() <= 256);
             prop_assert_eq!(mul_div_up(a, b, d).map(big), up);
+        }
+
+        #[test]
+        fn small_factors_are_the_same(a in any_length(), factor in any::<u32>(), d in any::<u32>()) {
+            let wide = (U256::from(factor), U256::from(d));
+            prop_assert_eq!(mul_div_small(a, factor, d), mul_div(a, wide.0, wide.1));
+            prop_assert_eq!(mul_div_small_up(a, factor, d), mul_div_up(a, wide.0, wide.1));
         }
 
         #[test]

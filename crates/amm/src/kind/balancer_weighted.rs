@@ -7,13 +7,12 @@
 
 use ruint::aliases::U256;
 
-use super::balancer::fixed_point::{
-    ONE, PowVersion, complement, difference, div_down, div_up, mul_down, mul_up, pow_up, product, sum,
-};
+use super::balancer::fixed_point::{ONE, PowVersion, complement, div_down, div_up, mul_down, mul_up, pow_up};
 use super::balancer::{add_fee, check_balances, check_fee, check_settlement, check_swap, settle, subtract_fee};
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
 use crate::integer::to_f64;
+use crate::kind::checked::{difference, product, sum};
 
 /// The most tokens a pool of this kind has here.
 pub const MAX_TOKENS: usize = 8;

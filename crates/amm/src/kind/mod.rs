@@ -5,14 +5,20 @@
 //! each taking the indices of the token paid in and of the token received.
 
 pub mod balancer;
+pub mod balancer_stable;
 pub mod balancer_weighted;
+mod checked;
+mod search;
 pub mod slipstream;
+pub mod solidly;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
 pub mod uniswap_v4;
 
+pub use balancer_stable::BalancerStable;
 pub use balancer_weighted::BalancerWeighted;
 pub use slipstream::Slipstream;
+pub use solidly::Solidly;
 pub use uniswap_v2::UniswapV2;
 pub use uniswap_v3::UniswapV3;
 pub use uniswap_v4::UniswapV4;

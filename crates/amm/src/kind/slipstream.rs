@@ -232,7 +232,7 @@ impl Slipstream {
         if liquidity == 0 {
             return Err(AmmError::ZeroAmount);
         }
-        Ok(self.core.modify(key, signed(liquidity)?, self.earns(&key))?.0)
+        self.core.modify(key, signed(liquidity)?, self.earns(&key))
     }
 
     /// Takes liquidity out of a position; the tokens are then owed to it. Zero liquidity
@@ -241,7 +241,7 @@ impl Slipstream {
     /// # Errors
     /// More liquidity than the position has.
     pub fn burn(&mut self, key: PositionKey, liquidity: u128) -> Result<[U256; 2], AmmError> {
-        let (amounts, _) = self.core.modify(key, -signed(liquidity)?, self.earns(&key))?;
+        let amounts = self.core.modify(key, -signed(liquidity)?, self.earns(&key))?;
         self.core.owe(&key, amounts);
         // A cleared tick loses its staked net with everything else.
         for tick in [key.tick_lower, key.tick_upper] {
@@ -412,6 +412,8 @@ struct Gauge<'a> {
 }
 
 impl Book for Gauge<'_> {
+    const DIVIDES: bool = true;
+
     #[inline]
     fn step(&mut self, _amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError> {
         if liquidity > 0 {

@@ -117,7 +117,7 @@ impl UniswapV2 {
     /// [`Self::quote_exact_in`], and moves the reserves.
     ///
     /// # Errors
-    /// As the quote; the state is then unchanged.
+    /// As the quote, or an output of zero, which the pair refuses; the state is then unchanged.
     pub fn swap_exact_in(
         &mut self,
         token_in: usize,
@@ -126,6 +126,9 @@ impl UniswapV2 {
         context: &Context,
     ) -> Result<Quote, AmmError> {
         let quote = self.quote_exact_in(token_in, token_out, amount_in, context)?;
+        if quote.amount_out.is_zero() {
+            return Err(AmmError::ZeroAmount);
+        }
         self.settle(token_in, &quote);
         Ok(quote)
     }

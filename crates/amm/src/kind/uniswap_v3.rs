@@ -204,7 +204,7 @@ impl UniswapV3 {
         if liquidity == 0 {
             return Err(AmmError::ZeroAmount);
         }
-        Ok(self.core.modify(key, signed(liquidity)?, true)?.0)
+        self.core.modify(key, signed(liquidity)?, true)
     }
 
     /// Takes liquidity out of a position; the tokens are then owed to it. Zero liquidity
@@ -213,7 +213,7 @@ impl UniswapV3 {
     /// # Errors
     /// More liquidity than the position has.
     pub fn burn(&mut self, key: PositionKey, liquidity: u128) -> Result<[U256; 2], AmmError> {
-        let (amounts, _) = self.core.modify(key, -signed(liquidity)?, true)?;
+        let amounts = self.core.modify(key, -signed(liquidity)?, true)?;
         self.core.owe(&key, amounts);
         Ok(amounts)
     }

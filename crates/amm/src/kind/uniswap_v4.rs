@@ -9,7 +9,7 @@ use ruint::aliases::U256;
 
 use super::uniswap_v3::signed;
 use crate::concentrated::{
-    Amount, Booking, Core, Ledger, NoBook, PIPS, PositionKey, ProtocolPart, Swapped, Walk, growth_of, max_in,
+    Amount, Booking, Core, Ledger, NoBook, PIPS, PositionKey, ProtocolPart, Swapped, Walk, growth_of, low_128, max_in,
     max_liquidity_per_tick, whole,
 };
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
@@ -106,7 +106,9 @@ impl UniswapV4 {
         _context: &Context,
     ) -> Result<Swapped, AmmError> {
         check_pair(token_in, token_out, 2)?;
-        self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96)?, &mut NoBook)
+        let swapped = self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96)?, &mut NoBook)?;
+        settleable([swapped.amount_in, U256::ZERO], [U256::ZERO, swapped.amount_out])?;
+        Ok(swapped)
     }
 
     /// [`Self::quote_exact_in`], and moves the state.
@@ -161,6 +163,7 @@ impl UniswapV4 {
         };
         let mut ledger = Ledger::new(&self.core, token_in, part);
         let swapped = self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96)?, &mut ledger)?;
+        settleable([swapped.amount_in, U256::ZERO], [U256::ZERO, swapped.amount_out])?;
         let protocol = ledger.settle(&mut self.core, token_in);
         self.core.settle(&swapped);
         self.protocol_owed[token_in] = self.protocol_owed[token_in].wrapping_add(protocol);
@@ -198,7 +201,16 @@ impl UniswapV4 {
     /// Ticks that cannot be used, too much liquidity on one of them, more than the position
     /// has, or a touch of an empty position.
     pub fn modify_liquidity(&mut self, key: PositionKey, delta: i128) -> Result<([U256; 2], [u128; 2]), AmmError> {
-        let (amounts, fees) = self.core.modify(key, delta, true)?;
+        let change = self.core.change(key, delta, true)?;
+        let (amounts, fees) = (change.amounts, change.fees);
+        if delta > 0 {
+            settleable(amounts, fees)?
+        } else {
+            settleable([U256::ZERO; 2], amounts)?
+        };
+        settleable([U256::ZERO; 2], fees)?;
+        let fees = fees.map(low_128);
+        self.core.apply(change);
         self.core.collect(&key, fees);
         Ok((amounts, fees))
     }
@@ -219,6 +231,7 @@ impl UniswapV4 {
         if self.core.liquidity == 0 {
             return Err(AmmError::NoLiquidity("nobody in range to donate to".into()));
         }
+        settleable([U256::ZERO; 2], amounts)?;
         let growth = [growth_of(amounts[0], self.core.liquidity)?, growth_of(amounts[1], self.core.liquidity)?];
         for token in 0..2 {
             self.core.fee_growth_x128[token] = self.core.fee_growth_x128[token].wrapping_add(growth[token]);
@@ -243,10 +256,26 @@ impl UniswapV4 {
     #[inline]
     fn walk(&self, token_in: usize, amount: Amount, sqrt_price_limit_x96: U256) -> Result<Walk, AmmError> {
         let fee_pips = self.swap_fee_pips(token_in);
-        if fee_pips >= PIPS && matches!(amount, Amount::Out(_)) {
+        if fee_pips >= PIPS && matches!(amount, Amount::Out(value) if !value.is_zero()) {
             return Err(AmmError::FeeRange { fee: fee_pips.into(), limit: PIPS.into() });
         }
         let zero_for_one = token_in == 0;
         Ok(Walk { zero_for_one, amount, sqrt_price_limit_x96, fee_pips, booking: Booking::Remaining })
     }
+}
+
+/// Checks that the manager can keep account of what moves: signed numbers of 128 bits.
+fn settleable(paid_in: [U256; 2], paid_out: [U256; 2]) -> Result<(), AmmError> {
+    let bound = U256::ONE << 127;
+    for amount in paid_in {
+        if amount > bound {
+            return Err(AmmError::Overflow { what: format!("the payment of {amount} as a signed number"), bits: 128 });
+        }
+    }
+    for amount in paid_out {
+        if amount >= bound {
+            return Err(AmmError::Overflow { what: format!("the receipt of {amount} as a signed number"), bits: 128 });
+        }
+    }
+    Ok(())
 }

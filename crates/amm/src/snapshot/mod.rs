@@ -6,6 +6,7 @@
 
 mod balancer;
 mod concentrated;
+mod solidly;
 mod uniswap_v2;
 
 use ruint::aliases::U256;
@@ -80,7 +81,12 @@ struct Head {
     pool_manager: Option<serde::de::IgnoredAny>,
     pool_manager_address: Option<serde::de::IgnoredAny>,
     family: Option<String>,
+    fee_raw: Option<serde::de::IgnoredAny>,
     weights: Option<serde::de::IgnoredAny>,
+    amp: Option<serde::de::IgnoredAny>,
+    amp_ramp: Option<serde::de::IgnoredAny>,
+    bpt_idx: Option<usize>,
+    invariant_version: Option<serde::de::IgnoredAny>,
 }
 
 impl Head {
@@ -105,8 +111,17 @@ impl Head {
                 return Ok(PoolKind::UniswapV3);
             }
         }
+        if self.fee_raw.is_some() && self.stable.is_some() {
+            return Ok(if self.stable == Some(true) { PoolKind::SolidlyStable } else { PoolKind::SolidlyVolatile });
+        }
         if self.weights.is_some() {
             return Ok(PoolKind::BalancerWeighted);
+        }
+        if (self.amp.is_some() || self.amp_ramp.is_some()) && self.invariant_version.is_some() {
+            return Ok(match self.bpt_idx {
+                Some(_) => PoolKind::BalancerComposableStable,
+                None => PoolKind::BalancerStable,
+            });
         }
         Err(SnapshotError::Unrecognised)
     }
@@ -128,6 +143,10 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
         PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::UniswapV4 | PoolKind::Slipstream => {
             concentrated::decode(text, kind)?
         }
+        PoolKind::SolidlyVolatile => Pool::Solidly(solidly::decode(text, false)?),
+        PoolKind::SolidlyStable => Pool::Solidly(solidly::decode(text, true)?),
+        PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),
+        PoolKind::BalancerComposableStable => Pool::BalancerStable(balancer::decode_stable(text, true)?),
         PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
         other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
     };

@@ -199,8 +199,8 @@ mod tests {
         };
         let one = crate::snapshot::decode(&text("0xAA", "0xBB")).unwrap();
         let two = crate::snapshot::decode(&text("0xaa", "0xbb")).unwrap();
-        let route =
-            Route::new(vec![Hop::through(&one, "T0", "T1").unwrap(), Hop::through(&two, "0xBB", "0").unwrap()]).unwrap();
+        let route = Route::new(vec![Hop::through(&one, "T0", "T1").unwrap(), Hop::through(&two, "0xBB", "0").unwrap()])
+            .unwrap();
         assert!(route.is_cycle());
         assert!(Hop::through(&one, "T0", "T7").is_err());
     }

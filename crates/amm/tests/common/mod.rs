@@ -1,11 +1,29 @@
 //! What the tests on recorded data share.
 #![allow(dead_code, reason = "every test binary uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests read files, print their table and fail by panicking"
+)]
+
+pub mod oracle;
 
 use std::fs;
 use std::path::PathBuf;
 
 use assay_amm::U256;
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde::Deserialize;
+
+/// Property tests with a fixed seed, unless `PROPTEST_RNG_SEED` names another.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(3);
+    }
+    config
+}
 
 /// A path in the folder of recorded data.
 pub fn data(path: &str) -> PathBuf {
@@ -141,7 +159,6 @@ impl Tally {
     }
 
     /// Prints one line of the table.
-    #[expect(clippy::print_stdout, reason = "the table is what a reader of the test wants")]
     pub fn print(&self) {
         println!(
             "{:<28} {:>6} answers {:>6} equal   worst difference {}",

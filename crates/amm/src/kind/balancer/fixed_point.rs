@@ -4,6 +4,7 @@ use ruint::aliases::U256;
 
 use super::log_exp;
 use crate::error::AmmError;
+use crate::kind::checked::{ceil, divide, overflow, product};
 
 /// One, in 18 decimals.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -116,52 +117,6 @@ pub fn pow_down(x: U256, y: U256, version: PowVersion) -> Result<U256, AmmError>
 
 fn max_error(raw: U256) -> Result<U256, AmmError> {
     Ok(mul_up(raw, MAX_POW_RELATIVE_ERROR)? + U256::ONE)
-}
-
-#[inline]
-pub(crate) fn product(a: U256, b: U256) -> Result<U256, AmmError> {
-    a.checked_mul(b).ok_or_else(|| overflow(format!("{a} · {b}")))
-}
-
-#[inline]
-pub(crate) fn sum(a: U256, b: U256) -> Result<U256, AmmError> {
-    a.checked_add(b).ok_or_else(|| overflow(format!("{a} + {b}")))
-}
-
-#[inline]
-pub(crate) fn difference(a: U256, b: U256) -> Result<U256, AmmError> {
-    a.checked_sub(b).ok_or_else(|| below_zero(a, b))
-}
-
-/// `floor(a / b)` of plain integers, in native ones where both fit.
-#[inline]
-pub(crate) fn divide(a: U256, b: U256) -> U256 {
-    match (native(a), native(b)) {
-        (Some(a), Some(b)) => U256::from(a / b),
-        _ => a / b,
-    }
-}
-
-/// `ceil(a / b)` of plain integers.
-#[inline]
-pub(crate) fn ceil(a: U256, b: U256) -> U256 {
-    if a.is_zero() { a } else { divide(a - U256::ONE, b) + U256::ONE }
-}
-
-#[inline]
-fn native(value: U256) -> Option<u128> {
-    let limbs = value.as_limbs();
-    (limbs[2] | limbs[3] == 0).then(|| u128::from(limbs[0]) | u128::from(limbs[1]) << 64)
-}
-
-#[cold]
-pub(crate) fn overflow(what: String) -> AmmError {
-    AmmError::Overflow { what, bits: 256 }
-}
-
-#[cold]
-pub(crate) fn below_zero(a: U256, b: U256) -> AmmError {
-    overflow(format!("{a} − {b} (below zero)"))
 }
 
 #[cold]

@@ -6,8 +6,9 @@
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{ONE, overflow};
+use super::fixed_point::ONE;
 use crate::error::AmmError;
+use crate::kind::checked::overflow;
 
 const fn units(value: u128) -> U256 {
     U256::from_limbs([value as u64, (value >> 64) as u64, 0, 0])

@@ -6,6 +6,8 @@
 
 pub mod fixed_point;
 pub mod log_exp;
+pub mod pool_token;
+pub mod stable_math;
 
 use ruint::aliases::U256;
 
@@ -19,7 +21,7 @@ pub const MAX_BALANCE: u128 = (1 << 112) - 1;
 /// The amount left of `amount` after the swap fee, which is rounded up.
 pub(crate) fn subtract_fee(amount: U256, fee: U256) -> Result<U256, AmmError> {
     let charged = mul_up(amount, fee)?;
-    amount.checked_sub(charged).ok_or_else(|| fixed_point::below_zero(amount, charged))
+    amount.checked_sub(charged).ok_or_else(|| crate::kind::checked::below_zero(amount, charged))
 }
 
 /// The amount that leaves `amount` after the swap fee, rounded up.
