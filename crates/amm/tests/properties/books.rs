@@ -1,0 +1,1 @@
+//! What every swap owes its trader and its pool.
