@@ -230,6 +230,7 @@ impl Ask {
         let share = i64::from(self.reach) * i64::from(self.reach);
         let tick = i64::from(core.tick) + i64::from(end - core.tick) * share / 65_536;
         let price = sqrt_price_at_tick(i32::try_from(tick).unwrap()).unwrap();
+        let price = if self.zero_for_one { price.max(furthest) } else { price.min(furthest) };
         let beyond = if self.zero_for_one { price < core.sqrt_price_x96 } else { price > core.sqrt_price_x96 };
         Some(if beyond { price } else { furthest })
     }
