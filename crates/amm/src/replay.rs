@@ -88,7 +88,7 @@ pub struct FeeChange {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The same event twice.
-    #[error("line {line}: {place} is there twice")]
+    #[error("line {line}: {place} is there twice: keep one of them")]
     Doubled {
         /// Line of the second.
         line: u64,

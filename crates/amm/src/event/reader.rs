@@ -44,8 +44,8 @@ pub fn read_csv<'a>(input: impl Read + 'a) -> Result<Events<'a>, EventError> {
     let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?.clone();
     let columns: HashMap<String, usize> =
         header.iter().enumerate().map(|(place, name)| (name.trim().to_owned(), place)).collect();
-    if columns.len() != header.len() {
-        return Err(EventError { line: 1, reason: "a column name is there twice".into() });
+    if let Some((_, twice)) = header.iter().enumerate().find(|(place, name)| columns.get(name.trim()) != Some(place)) {
+        return Err(EventError { line: 1, reason: format!("the column {} is there twice", twice.trim()) });
     }
     let raw = columns.contains_key("topics") && columns.contains_key("data");
     if !raw && !columns.contains_key("kind") {

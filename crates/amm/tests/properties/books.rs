@@ -163,7 +163,9 @@ impl Life {
             Step::ProtocolFee(parts) => {
                 let spec = Spec { parts: *parts, ..self.spec.clone() };
                 match (&mut self.pool, spec.empty()) {
-                    (Pool::UniswapV3(pool), Pool::UniswapV3(other)) => pool.set_protocol_fee(other.protocol_fee).unwrap(),
+                    (Pool::UniswapV3(pool), Pool::UniswapV3(other)) => {
+                        pool.set_protocol_fee(other.protocol_fee).unwrap()
+                    }
                     (Pool::UniswapV4(pool), Pool::UniswapV4(other)) => {
                         pool.set_protocol_fee(other.protocol_fee_pips).unwrap();
                     }
@@ -272,7 +274,12 @@ impl Life {
             let parts = [core.fee_growth_inside(three[0], three[1]), core.fee_growth_inside(three[1], three[2])];
             let whole = core.fee_growth_inside(three[0], three[2]);
             for token in 0..2 {
-                prop_assert_eq!(parts[0][token].wrapping_add(parts[1][token]), whole[token], "growth inside {:?}", three);
+                prop_assert_eq!(
+                    parts[0][token].wrapping_add(parts[1][token]),
+                    whole[token],
+                    "growth inside {:?}",
+                    three
+                );
             }
         }
         Ok(())

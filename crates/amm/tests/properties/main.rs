@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod books;
-mod pools;
 #[path = "../oracle/mod.rs"]
 mod oracle;
+mod pools;
 mod second_engine;
 mod swaps;
 
@@ -14,5 +14,11 @@ use proptest::test_runner::RngSeed;
 
 /// The same cases on every run.
 pub fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig { cases: count, rng_seed: RngSeed::Fixed(20_260_721), failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: count,
+        rng_seed: RngSeed::Fixed(20_260_721),
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..ProptestConfig::default()
+    }
 }

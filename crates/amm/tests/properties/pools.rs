@@ -178,8 +178,7 @@ fn spec(
     liquidity_bits: u32,
     most: usize,
 ) -> impl Strategy<Value = Spec> {
-    let family =
-        prop_oneof![Just(Family::V3), Just(Family::Pancake), Just(Family::V4), Just(Family::Slipstream)];
+    let family = prop_oneof![Just(Family::V3), Just(Family::Pancake), Just(Family::V4), Just(Family::Slipstream)];
     let fee = prop_oneof![Just(0), Just(100), Just(500), Just(3000), Just(10_000), 0..1_000_000_u32];
     (spacing, price, family, fee, any::<[u16; 2]>()).prop_flat_map(move |(spacing, price, family, fee_pips, parts)| {
         prop::collection::vec(any_spot(spacing, price, liquidity_bits), 1..=most).prop_map(move |spots| Spec {

@@ -73,14 +73,17 @@ fn check(spec: &Spec, asks: &[Ask], prices: &Prices) -> Result<usize, TestCaseEr
             Err(AmmError::InsufficientReserve { .. } | AmmError::NoLiquidity(_)) => continue,
             Err(error) => return Err(TestCaseError::fail(format!("{ask:?}: {error}"))),
         };
-        let outcome = twin(&before, prices).swap(prices, &oracle::Ask {
-            zero_for_one: ask.zero_for_one,
-            exact_in: matches!(ask.amount, Amount::In(_)),
-            amount: from(ask.amount.value()),
-            limit: from(limit),
-            fee_pips,
-            rule,
-        });
+        let outcome = twin(&before, prices).swap(
+            prices,
+            &oracle::Ask {
+                zero_for_one: ask.zero_for_one,
+                exact_in: matches!(ask.amount, Amount::In(_)),
+                amount: from(ask.amount.value()),
+                limit: from(limit),
+                fee_pips,
+                rule,
+            },
+        );
         // The contracts' registers: growth wraps at 256 bits, what is put aside at their width.
         let bits = if spec.family == Family::V4 { 256 } else { 128 };
         let after = core(&pool);
