@@ -14,7 +14,7 @@ export ASSAY_TEST_DATA
 export ASSAY_CONTRACTS := $(CONTRACTS)
 
 # Random operations on each pool kind and its contract in `make verify`.
-FUZZ_OPERATIONS ?= 200000
+FUZZ_OPERATIONS ?= 100000
 
 .PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present
 

@@ -17,6 +17,12 @@ pub enum AmmError {
         /// Width the contract gives it.
         bits: u32,
     },
+    /// An intermediate result falls below zero, which the contract's unsigned integers refuse.
+    #[error("{what} falls below zero")]
+    Underflow {
+        /// What was computed, with the values in it.
+        what: String,
+    },
     /// The pool holds no liquidity to trade against.
     #[error("the pool has no liquidity: {0}")]
     NoLiquidity(String),

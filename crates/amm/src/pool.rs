@@ -5,10 +5,13 @@ use ruint::aliases::U256;
 use crate::concentrated::{Amount, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::kind::solidly::Curve;
+use crate::kind::solidly::{Curve, Solver};
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerStable, BalancerWeighted, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
-use crate::pool_kind::PoolKind;
+use crate::kind::{
+    BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
+    UniswapV4,
+};
+use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +30,18 @@ pub enum Pool {
     Solidly(Solidly),
     /// Balancer V2 meta-stable, or composable stable with its own token.
     BalancerStable(BalancerStable),
+    /// Curve StableSwap with plain tokens.
+    CurvePlain(CurveStable),
+    /// Curve StableSwap with rate-bearing tokens.
+    CurveLending(CurveStable),
+    /// Curve StableSwap over a base pool.
+    CurveMeta(CurveMeta),
+    /// Curve StableSwap-NG.
+    CurveNg(CurveStable),
+    /// Curve CryptoSwap with two coins.
+    CurveCryptoTwo(CurveCrypto),
+    /// Curve CryptoSwap with three coins.
+    CurveCryptoThree(CurveCrypto),
 }
 
 impl Pool {
@@ -46,6 +61,27 @@ impl Pool {
             Self::Solidly(_) => PoolKind::SolidlyStable,
             Self::BalancerStable(pool) if pool.pool_token().is_some() => PoolKind::BalancerComposableStable,
             Self::BalancerStable(_) => PoolKind::BalancerStable,
+            Self::CurvePlain(_) => PoolKind::CurvePlain,
+            Self::CurveLending(_) => PoolKind::CurveLending,
+            Self::CurveMeta(_) => PoolKind::CurveMeta,
+            Self::CurveNg(_) => PoolKind::CurveNg,
+            Self::CurveCryptoTwo(_) => PoolKind::CurveCryptoTwo,
+            Self::CurveCryptoThree(_) => PoolKind::CurveCryptoThree,
+        }
+    }
+
+    /// What answers of this pool were compared with (R10): its kind's proof, except where a
+    /// variant of the contract has no recorded answers.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        match self {
+            Self::CurvePlain(pool) => pool.generation.proof(),
+            Self::CurveMeta(pool) => pool.base().generation.proof(),
+            Self::CurveCryptoThree(pool) => pool.generation.proof(),
+            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
+                Proof::Unproven
+            }
+            _ => self.kind().proof(),
         }
     }
 
@@ -60,6 +96,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.token_count(),
             Self::Solidly(pool) => pool.token_count(),
             Self::BalancerStable(pool) => pool.token_count(),
+            Self::CurvePlain(pool) => pool.token_count(),
+            Self::CurveLending(pool) => pool.token_count(),
+            Self::CurveMeta(pool) => pool.token_count(),
+            Self::CurveNg(pool) => pool.token_count(),
+            Self::CurveCryptoTwo(pool) => pool.token_count(),
+            Self::CurveCryptoThree(pool) => pool.token_count(),
         }
     }
 
@@ -82,6 +124,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::Solidly(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveMeta(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveNg(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -105,6 +153,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::Solidly(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveMeta(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveNg(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -127,6 +181,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::Solidly(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::BalancerStable(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurvePlain(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveLending(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveMeta(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveNg(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -149,6 +209,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::Solidly(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::BalancerStable(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurvePlain(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveLending(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveMeta(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveNg(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoTwo(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::CurveCryptoThree(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -210,6 +276,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.marginal_price(token_in, token_out, context),
             Self::Solidly(pool) => pool.marginal_price(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveMeta(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveNg(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -226,6 +298,12 @@ impl Pool {
             Self::BalancerWeighted(pool) => pool.max_in(token_in, token_out, context),
             Self::Solidly(pool) => pool.max_in(token_in, token_out, context),
             Self::BalancerStable(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurvePlain(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveLending(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveMeta(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveNg(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoTwo(pool) => pool.max_in(token_in, token_out, context),
+            Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Recorded answers of Uniswap V3, Uniswap V4 and Slipstream contracts, and hops that
 //! failed in the field.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test on files")]
 
 mod common;
 

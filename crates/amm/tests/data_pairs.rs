@@ -27,8 +27,8 @@ fn tally(kind: PoolKind, state: &str, file: &str) -> Tally {
         let (token_in, token_out) = answer.direction(|name| snapshot.token(name).unwrap());
         let call = format!("{} {}", answer.arguments.join(" "), answer.amount);
         match snapshot.pool.quote_exact_in(token_in, token_out, answer.amount, &Context::default()) {
-            Ok(quote) => tally.compare(&call, answer.value, quote.amount_out),
-            Err(error) => tally.refuse(&call, answer.value, error),
+            Ok(quote) => tally.compare(&call, answer.value(), quote.amount_out),
+            Err(error) => tally.refuse(&call, answer.value(), error),
         }
     }
     tally

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, Bytes};
 
 /// The folder that holds `node_modules` with the packages of `testdata/contracts`.
 ///
@@ -19,19 +19,39 @@ pub fn contracts_folder() -> PathBuf {
     modules
 }
 
+/// The creation code of an artefact that calls one library, at the address given.
+///
+/// # Panics
+/// As [`creation_code`].
+#[must_use]
+pub fn linked_code(path: &str, library: Address) -> Bytes {
+    let mut text = code_text(path);
+    // The compiler leaves 40 characters for the address: `__$`, 34 of a hash, `$__`.
+    while let Some(place) = text.find("__$") {
+        text.replace_range(place..place + 40, &hex::encode(library));
+    }
+    decoded(path, &text)
+}
+
 /// The creation code in the artefact `path` (as `@uniswap/v2-core/build/UniswapV2Pair.json`).
 ///
 /// # Panics
 /// The file is missing or has no code that is complete (unlinked libraries).
 #[must_use]
 pub fn creation_code(path: &str) -> Bytes {
+    decoded(path, &code_text(path))
+}
+
+fn code_text(path: &str) -> String {
     let path = contracts_folder().join(path);
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let json: serde_json::Value =
         serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // Three generations of compilers' drivers: a plain string, an object, and the compiler's own answer.
-    let fields = ["/bytecode", "/bytecode/object", "/evm/bytecode/object", "/creationCode"];
-    let code = fields.iter().find_map(|field| json.pointer(field)?.as_str());
-    let code = code.unwrap_or_else(|| panic!("{}: no creation code", path.display()));
-    hex::decode(code.trim_start_matches("0x")).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
+    // Two generations of compilers' drivers: a plain string and an object.
+    let code = ["/bytecode", "/bytecode/object"].iter().find_map(|field| json.pointer(field)?.as_str());
+    code.unwrap_or_else(|| panic!("{}: no creation code", path.display())).to_owned()
+}
+
+fn decoded(path: &str, code: &str) -> Bytes {
+    hex::decode(code.trim_start_matches("0x")).unwrap_or_else(|error| panic!("{path}: {error}")).into()
 }

@@ -9,6 +9,7 @@ use crate::artefact::creation_code;
 use crate::assembly::{Trader, place_deployer};
 use crate::evm::{Evm, OWNER};
 use crate::revert::Revert;
+use crate::storage::{self, bits, tick_bits, words};
 use crate::token::Token;
 
 const UNISWAP_FACTORY: &str = "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json";
@@ -184,43 +185,44 @@ impl Concentrated {
     }
 
     /// What the pool stores outside its ticks and positions.
-    pub fn state(&self, evm: &mut Evm) -> ConcentratedState {
-        let slot0 = self.view(evm, "slot0()", &());
-        let fees = self.view(evm, "protocolFees()", &());
+    #[must_use]
+    pub fn state(&self, evm: &Evm) -> ConcentratedState {
+        let [slot0, overflow] = words(evm, self.address, U256::ZERO);
+        let [growth_0, growth_1, fees, liquidity] = words(evm, self.address, self.field(1));
         ConcentratedState {
-            sqrt_price_x96: slot0.unsigned(0),
-            tick: slot0.tick(1),
-            liquidity: self.view(evm, "liquidity()", &()).narrow(0),
-            fee_protocol: slot0.unsigned(5).to(),
-            fee_growth_global_x128: ["feeGrowthGlobal0X128()", "feeGrowthGlobal1X128()"]
-                .map(|getter| self.view(evm, getter, &()).unsigned(0)),
-            protocol_fees: [fees.narrow(0), fees.narrow(1)],
+            sqrt_price_x96: bits(slot0, 0, 160),
+            tick: tick_bits(slot0, 160),
+            liquidity: bits(liquidity, 0, 128),
+            fee_protocol: match self.fork {
+                ConcentratedFork::Uniswap => bits(slot0, 232, 8),
+                ConcentratedFork::Pancake => bits(overflow, 0, 32),
+            },
+            fee_growth_global_x128: [growth_0, growth_1],
+            protocol_fees: [bits(fees, 0, 128), bits(fees, 128, 128)],
         }
     }
 
     /// What the pool stores of a tick.
-    pub fn tick(&self, evm: &mut Evm, tick: i32) -> TickState {
-        let words = self.view(evm, "ticks(int24)", &(tick,));
-        TickState {
-            liquidity_gross: words.narrow(0),
-            liquidity_net: i128::try_from(words.signed(1)).unwrap_or_default(),
-            fee_growth_outside_x128: [words.unsigned(2), words.unsigned(3)],
-            initialized: !words.unsigned(7).is_zero(),
-        }
+    #[must_use]
+    pub fn tick(&self, evm: &Evm, tick: i32) -> TickState {
+        storage::tick(evm, self.address, self.field(5), tick)
     }
 
     /// What the pool stores of the trader's position between two ticks.
-    pub fn position(&self, evm: &mut Evm, lower: i32, upper: i32) -> PositionState {
-        let mut key = self.trader.address.to_vec();
-        for tick in [lower, upper] {
-            key.extend(&tick.to_be_bytes()[1..]);
-        }
-        let words = self.view(evm, "positions(bytes32)", &(keccak256(key),));
+    #[must_use]
+    pub fn position(&self, evm: &Evm, lower: i32, upper: i32) -> PositionState {
+        let place = storage::position(self.trader.address, lower, upper, &[], self.field(7));
+        let [liquidity, inside_0, inside_1, owed] = words(evm, self.address, place);
         PositionState {
-            liquidity: words.narrow(0),
-            fee_growth_inside_last_x128: [words.unsigned(1), words.unsigned(2)],
-            tokens_owed: [words.narrow(3), words.narrow(4)],
+            liquidity: bits(liquidity, 0, 128),
+            fee_growth_inside_last_x128: [inside_0, inside_1],
+            tokens_owed: [bits(owed, 0, 128), bits(owed, 128, 128)],
         }
+    }
+
+    /// The slot of a field by its place in Uniswap's contract; Pancake's first one takes two.
+    fn field(&self, place: u64) -> U256 {
+        U256::from(place + u64::from(self.fork == ConcentratedFork::Pancake))
     }
 
     /// What the pool holds of each token.
@@ -234,13 +236,6 @@ impl Concentrated {
         for<'a> <A::SolType as SolType>::Token<'a>: TokenSeq<'a>,
     {
         self.trader.call(evm, self.address, signature, arguments)
-    }
-
-    fn view<A: SolValue>(&self, evm: &mut Evm, signature: &str, arguments: &A) -> Words
-    where
-        for<'a> <A::SolType as SolType>::Token<'a>: TokenSeq<'a>,
-    {
-        evm.view(self.address, signature, arguments).expect("a pool answers its getters")
     }
 }
 

@@ -16,12 +16,13 @@ mod evm;
 mod pair;
 mod revert;
 mod singleton;
+mod storage;
 mod token;
 mod vault;
 
 pub use abi::{Words, call_data};
 pub use alloy_primitives::{Address, B256, Bytes, I256, U256, keccak256};
-pub use artefact::{contracts_folder, creation_code};
+pub use artefact::{contracts_folder, creation_code, linked_code};
 pub use assembly::Trader;
 pub use concentrated::{Concentrated, ConcentratedFork, ConcentratedState, PositionState, TickState};
 pub use evm::{Evm, OWNER, Snapshot};

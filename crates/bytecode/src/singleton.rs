@@ -9,12 +9,12 @@ use crate::artefact::creation_code;
 use crate::concentrated::TickState;
 use crate::evm::{Evm, OWNER};
 use crate::revert::Revert;
+use crate::storage::{self, bits, mapped, tick_bits, words};
 use crate::token::Token;
 
 /// Slot of the mapping of pools in the manager's storage.
 const POOLS_SLOT: u64 = 6;
-/// Places of a pool's fields after its first slot.
-const LIQUIDITY_OFFSET: u64 = 3;
+/// Places of a pool's mappings after its first slot.
 const TICKS_OFFSET: u64 = 4;
 const POSITIONS_OFFSET: u64 = 6;
 
@@ -139,23 +139,18 @@ impl Singleton {
     /// # Panics
     /// The manager does not answer its getter, which it always does.
     pub fn state(&self, evm: &mut Evm) -> SingletonState {
-        let pool = self.pool_slot();
-        let field = |offset: u64| evm.slot(self.manager, pool.wrapping_add(U256::from(offset)));
-        let packed = field(0);
+        let [packed, growth_0, growth_1, liquidity] = words(evm, self.manager, self.pool_slot());
         let pips: u32 = bits(packed, 184, 24);
-        let growth = [field(1), field(2)];
-        let liquidity = bits(field(LIQUIDITY_OFFSET), 0, 128);
         let fees = self.tokens.map(|token| {
             evm.view(self.manager, "protocolFeesAccrued(address)", &(token.address,)).expect("a getter").unsigned(0)
         });
         SingletonState {
-            sqrt_price_x96: packed & (U256::MAX >> 96_usize),
-            // The sign of 24 bits in 32.
-            tick: (bits::<u32>(packed, 160, 24) << 8).cast_signed() >> 8,
+            sqrt_price_x96: bits(packed, 0, 160),
+            tick: tick_bits(packed, 160),
             protocol_fee_pips: [pips & 0xfff, pips >> 12],
             lp_fee_pips: bits(packed, 208, 24),
-            liquidity,
-            fee_growth_global_x128: growth,
+            liquidity: bits(liquidity, 0, 128),
+            fee_growth_global_x128: [growth_0, growth_1],
             protocol_fees: fees,
         }
     }
@@ -163,29 +158,16 @@ impl Singleton {
     /// What the manager stores of a tick.
     #[must_use]
     pub fn tick(&self, evm: &Evm, tick: i32) -> TickState {
-        let key = I256::try_from(tick).unwrap_or_default().into_raw();
-        let first = mapped(key, self.pool_slot().wrapping_add(U256::from(TICKS_OFFSET)));
-        let field = |offset: u64| evm.slot(self.manager, first.wrapping_add(U256::from(offset)));
-        let gross: u128 = bits(field(0), 0, 128);
-        TickState {
-            liquidity_gross: gross,
-            liquidity_net: bits::<u128>(field(0), 128, 128).cast_signed(),
-            fee_growth_outside_x128: [field(1), field(2)],
-            initialized: gross > 0,
-        }
+        storage::tick(evm, self.manager, self.pool_slot().wrapping_add(U256::from(TICKS_OFFSET)), tick)
     }
 
     /// What the manager stores of the position between two ticks.
     #[must_use]
     pub fn position(&self, evm: &Evm, lower: i32, upper: i32) -> SingletonPosition {
-        let mut key = self.liquidity_router.to_vec();
-        for tick in [lower, upper] {
-            key.extend(&tick.to_be_bytes()[1..]);
-        }
-        key.extend([0; 32]);
-        let first = mapped(keccak256(key).into(), self.pool_slot().wrapping_add(U256::from(POSITIONS_OFFSET)));
-        let field = |offset: u64| evm.slot(self.manager, first.wrapping_add(U256::from(offset)));
-        SingletonPosition { liquidity: bits(field(0), 0, 128), fee_growth_inside_last_x128: [field(1), field(2)] }
+        let slot = self.pool_slot().wrapping_add(U256::from(POSITIONS_OFFSET));
+        let place = storage::position(self.liquidity_router, lower, upper, &[0; 32], slot);
+        let [liquidity, inside_0, inside_1] = words(evm, self.manager, place);
+        SingletonPosition { liquidity: bits(liquidity, 0, 128), fee_growth_inside_last_x128: [inside_0, inside_1] }
     }
 
     /// What the manager holds of each token.
@@ -201,17 +183,6 @@ impl Singleton {
     fn pool_slot(&self) -> U256 {
         mapped(keccak256(self.key().abi_encode()).into(), U256::from(POOLS_SLOT))
     }
-}
-
-/// Where a mapping at `slot` keeps the value of `key`.
-fn mapped(key: U256, slot: U256) -> U256 {
-    keccak256([key.to_be_bytes::<32>(), slot.to_be_bytes::<32>()].concat()).into()
-}
-
-/// Some bits of a word, from the lowest.
-fn bits<T: TryFrom<U256> + Default>(word: U256, from: usize, count: usize) -> T {
-    let value = (word >> from) & (U256::MAX >> (256 - count));
-    T::try_from(value).unwrap_or_default()
 }
 
 /// The two halves of a balance delta.

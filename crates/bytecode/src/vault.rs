@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::SolValue;
 
-use crate::artefact::creation_code;
+use crate::artefact::{creation_code, linked_code};
 use crate::assembly::place_number;
 use crate::evm::{Evm, OWNER};
 use crate::revert::Revert;
@@ -16,6 +16,8 @@ pub enum Kind {
     FirstWeighted,
     /// Weighted pools, third version (February 2023).
     Weighted,
+    /// The first stable pools (June 2021).
+    FirstStable,
     /// Stable pools, second version (June 2022).
     Stable,
     /// Meta-stable pools: two tokens with rates (July 2021).
@@ -135,20 +137,22 @@ impl VaultPool {
                 let signature = "create(string,string,address[],uint256[],address[],uint256,address)";
                 evm.transact(OWNER, factory, signature, &arguments)
             }
-            Kind::Stable => {
-                let code = code("deprecated/20220609-stable-pool-v2/artifact/StablePoolFactory");
+            Kind::FirstStable | Kind::Stable => {
+                let task = if kind == Kind::Stable { "20220609-stable-pool-v2" } else { "20210624-stable-pool" };
+                let code = code(&format!("deprecated/{task}/artifact/StablePoolFactory"));
                 let factory = evm.deploy(&code, &(vault,)).expect("the factory deploys");
                 let arguments = (name.0, name.1, addresses, U256::from(settings.amplification), fee, OWNER);
                 evm.transact(OWNER, factory, "create(string,string,address[],uint256,uint256,address)", &arguments)
             }
             Kind::MetaStable => {
-                let code = code("deprecated/20210727-meta-stable-pool/artifact/MetaStablePoolFactory");
+                let folder = "deprecated/20210727-meta-stable-pool/artifact";
+                let library = evm.deploy_raw(code(&format!("{folder}/QueryProcessor"))).expect("the library deploys");
+                let code = linked_code(&format!("{tasks}/{folder}/MetaStablePoolFactory.json"), library);
                 let factory = evm.deploy(&code, &(vault,)).expect("the factory deploys");
                 let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
                 let amplification = U256::from(settings.amplification);
                 let providers = rate_providers.clone();
-                let arguments =
-                    (name.0, name.1, addresses, amplification, providers, durations, fee, false, OWNER);
+                let arguments = (name.0, name.1, addresses, amplification, providers, durations, fee, false, OWNER);
                 let signature = "create(string,string,address[],uint256,address[],uint256[],uint256,bool,address)";
                 evm.transact(OWNER, factory, signature, &arguments)
             }
@@ -160,10 +164,8 @@ impl VaultPool {
                 let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
                 let (amplification, exempt) = (U256::from(settings.amplification), settings.exempt.clone());
                 let providers = rate_providers.clone();
-                let arguments =
-                    (name.0, name.1, addresses, amplification, providers, durations, exempt, fee, OWNER);
-                let signature =
-                    "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
+                let arguments = (name.0, name.1, addresses, amplification, providers, durations, exempt, fee, OWNER);
+                let signature = "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
                 evm.transact(OWNER, factory, signature, &arguments)
             }
         };
@@ -225,6 +227,17 @@ impl VaultPool {
     pub fn scaling_factors(&self, evm: &mut Evm) -> Vec<U256> {
         let answer = evm.view(self.address, "getScalingFactors()", &()).expect("a getter");
         (0..self.tokens.len()).map(|index| answer.unsigned(2 + index)).collect()
+    }
+
+    /// What the owner holds of the pool's own token; nothing where there is none.
+    ///
+    /// # Panics
+    /// The pool does not answer its getter, which it always does.
+    pub fn own_held(&self, evm: &mut Evm) -> U256 {
+        if self.own.is_none() {
+            return U256::ZERO;
+        }
+        evm.view(self.address, "balanceOf(address)", &(OWNER,)).expect("a getter").unsigned(0)
     }
 
     /// Decimals of every token.
@@ -341,7 +354,8 @@ fn protocol_fees(
     allow(evm, authorizer, provider, "setFeeTypePercentage(uint256,uint256)", OWNER);
     for (kind, value) in [(SWAP_FEE_TYPE, swap), (YIELD_FEE_TYPE, yields)] {
         let arguments = (U256::from(kind), value);
-        evm.transact(OWNER, provider, "setFeeTypePercentage(uint256,uint256)", &arguments).expect("a part of at most half");
+        evm.transact(OWNER, provider, "setFeeTypePercentage(uint256,uint256)", &arguments)
+            .expect("a part of at most half");
     }
     provider
 }

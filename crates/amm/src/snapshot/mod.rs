@@ -6,8 +6,11 @@
 
 mod balancer;
 mod concentrated;
+mod curve;
 mod solidly;
 mod uniswap_v2;
+
+pub use curve::decode_blocks;
 
 use ruint::aliases::U256;
 use serde::Deserialize;
@@ -36,6 +39,9 @@ pub struct Snapshot {
     pub pool: Pool,
     /// Tokens in the pool's order; empty when the file names none.
     pub tokens: Vec<Token>,
+    /// What a meta pool's tokens stand for: its first token and those of its base; empty
+    /// for every other kind, and when the file names none.
+    pub underlying: Vec<Token>,
     /// Block number, when the file says it.
     pub block: Option<u64>,
     /// The block's timestamp in seconds (UTC), when the file says it.
@@ -71,6 +77,8 @@ struct Head {
     timestamp: Option<u64>,
     #[serde(default)]
     tokens: Vec<Token>,
+    #[serde(default)]
+    tokens_underlying: Vec<Token>,
     token0: Option<Token>,
     token1: Option<Token>,
     reserves_token0: Option<serde::de::IgnoredAny>,
@@ -87,6 +95,9 @@ struct Head {
     amp_ramp: Option<serde::de::IgnoredAny>,
     bpt_idx: Option<usize>,
     invariant_version: Option<serde::de::IgnoredAny>,
+    a_coefficient: Option<serde::de::IgnoredAny>,
+    gamma: Option<serde::de::IgnoredAny>,
+    base_pool: Option<serde::de::IgnoredAny>,
 }
 
 impl Head {
@@ -123,6 +134,14 @@ impl Head {
                 None => PoolKind::BalancerStable,
             });
         }
+        if self.a_coefficient.is_some() {
+            return Ok(match (&self.gamma, &self.base_pool) {
+                (Some(_), _) if self.tokens.len() == 2 => PoolKind::CurveCryptoTwo,
+                (Some(_), _) => PoolKind::CurveCryptoThree,
+                (None, Some(_)) => PoolKind::CurveMeta,
+                (None, None) => PoolKind::CurvePlain,
+            });
+        }
         Err(SnapshotError::Unrecognised)
     }
 
@@ -136,7 +155,7 @@ impl Head {
 /// # Errors
 /// Text that is no state of a known kind, with the field and its value.
 pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
-    let head: Head = serde_json::from_str(text)?;
+    let mut head: Head = serde_json::from_str(text)?;
     let kind = head.kind()?;
     let pool = match kind {
         PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
@@ -148,14 +167,20 @@ pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
         PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),
         PoolKind::BalancerComposableStable => Pool::BalancerStable(balancer::decode_stable(text, true)?),
         PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
-        other => return Err(SnapshotError::State(format!("{other} cannot be read"))),
+        kind @ (PoolKind::CurvePlain
+        | PoolKind::CurveLending
+        | PoolKind::CurveMeta
+        | PoolKind::CurveNg
+        | PoolKind::CurveCryptoTwo
+        | PoolKind::CurveCryptoThree) => curve::decode(text, kind)?,
     };
     let (block, timestamp) = (head.block, head.timestamp);
+    let underlying = std::mem::take(&mut head.tokens_underlying);
     let tokens = head.tokens();
     if !tokens.is_empty() && tokens.len() != pool.token_count() {
         return Err(SnapshotError::State(format!("{} tokens for a pool of {}", tokens.len(), pool.token_count())));
     }
-    Ok(Snapshot { pool, tokens, block, timestamp })
+    Ok(Snapshot { pool, tokens, underlying, block, timestamp })
 }
 
 impl Snapshot {

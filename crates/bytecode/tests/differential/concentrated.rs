@@ -41,7 +41,7 @@ impl Bench {
         let mut ours = UniswapV3::new(core, fee, fork == ConcentratedFork::Pancake).unwrap();
         if fork == ConcentratedFork::Pancake {
             // Its pools begin with a protocol fee that depends on their fee.
-            let packed = theirs.state(&mut evm).fee_protocol;
+            let packed = theirs.state(&evm).fee_protocol;
             let parts = [packed & 0xffff, packed >> 16].map(|part| u16::try_from(part).unwrap());
             ours.set_protocol_fee(ProtocolFee::PerTenThousand(parts)).unwrap();
         }
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     fn same_state(&mut self) {
-        let theirs = self.theirs.state(&mut self.evm);
+        let theirs = self.theirs.state(&self.evm);
         let ours = &self.ours;
         assert_eq!(ours.core.sqrt_price_x96, theirs.sqrt_price_x96);
         assert_eq!(ours.core.tick, theirs.tick);
@@ -169,7 +169,7 @@ impl Bench {
         };
         assert_eq!(packed, theirs.fee_protocol);
         for tick in self.terrain.ticks() {
-            let theirs = self.theirs.tick(&mut self.evm, tick);
+            let theirs = self.theirs.tick(&self.evm, tick);
             let ours = self.ours.core.ticks.get(tick);
             assert_eq!(ours.is_some(), theirs.initialized, "tick {tick}");
             let Some(ours) = ours else { continue };
@@ -178,7 +178,7 @@ impl Bench {
             assert_eq!(ours.fee_growth_outside_x128, theirs.fee_growth_outside_x128, "tick {tick}");
         }
         for range in self.terrain.ranges.clone() {
-            let theirs = self.theirs.position(&mut self.evm, range.0, range.1);
+            let theirs = self.theirs.position(&self.evm, range.0, range.1);
             let ours = self.ours.core.positions.get(&self.key(range)).copied().unwrap_or_default();
             assert_eq!(ours.liquidity, theirs.liquidity, "position {range:?}");
             assert_eq!(ours.fee_growth_inside_x128, theirs.fee_growth_inside_last_x128, "position {range:?}");
@@ -225,7 +225,7 @@ fn matches(ours: &AmmError, theirs: &Revert) -> bool {
 }
 
 fn fuzz(fork: ConcentratedFork, name: &str) {
-    fuzz::run(name, REGRESSIONS, 20_000, |chance, operations| {
+    fuzz::run(name, REGRESSIONS, |chance, operations| {
         let mut bench = Bench::new(fork, chance);
         for _ in 0..operations {
             bench.step(chance);

@@ -10,15 +10,16 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// Operations per seed, so that a failure is short to replay.
 pub const OPERATIONS_PER_SEED: u64 = 250;
 
-/// Runs `one` for the seeds of past failures and for as many new ones as
-/// `ASSAY_FUZZ_OPERATIONS`, or else `default`, asks for.
+/// Operations per kind, when `ASSAY_FUZZ_OPERATIONS` does not say otherwise.
+const DEFAULT_OPERATIONS: u64 = 10_000;
+
+/// Runs `one` for the seeds of past failures and for as many others as the operations asked for need.
 ///
 /// # Panics
 /// A mismatch, or operations so lopsided that they prove little: nearly all done or nearly all refused.
-pub fn run(name: &str, regressions: &[u64], default: u64, one: impl Fn(&mut Chance, u64)) {
-    #[expect(clippy::disallowed_methods, reason = "a test reads how long it may take")]
+pub fn run(name: &str, regressions: &[u64], one: impl Fn(&mut Chance, u64)) {
     let asked = std::env::var("ASSAY_FUZZ_OPERATIONS").ok();
-    let operations = asked.map_or(default, |text| text.parse().expect("ASSAY_FUZZ_OPERATIONS is a number"));
+    let operations = asked.map_or(DEFAULT_OPERATIONS, |text| text.parse().expect("ASSAY_FUZZ_OPERATIONS is a number"));
     let seeds = operations.div_ceil(OPERATIONS_PER_SEED);
     let started = std::time::Instant::now();
     let mut count = Count::default();
@@ -92,6 +93,16 @@ impl Chance {
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.random.next_u64() % bound
+    }
+
+    /// A place in a list of `count`.
+    pub fn index(&mut self, count: usize) -> usize {
+        usize::try_from(self.below(count as u64)).expect("below a number of this type")
+    }
+
+    /// One of a list.
+    pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.index(list.len())]
     }
 
     /// A number of `low..=high`.

@@ -178,7 +178,7 @@ fn matches(ours: &AmmError, theirs: &Revert) -> bool {
 }
 
 fn fuzz(fork: PairFork, name: &str) {
-    fuzz::run(name, REGRESSIONS, 20_000, |chance, operations| {
+    fuzz::run(name, REGRESSIONS, |chance, operations| {
         let mut bench = Bench::new(fork, chance);
         for _ in 0..operations {
             bench.step(chance);

@@ -199,7 +199,7 @@ fn matches(ours: &AmmError, theirs: &Revert) -> bool {
 
 #[test]
 fn uniswap_v4_equals_its_contract() {
-    fuzz::run("uniswap-v4", REGRESSIONS, 20_000, |chance, operations| {
+    fuzz::run("uniswap-v4", REGRESSIONS, |chance, operations| {
         let mut bench = Bench::new(chance);
         for _ in 0..operations {
             bench.step(chance);

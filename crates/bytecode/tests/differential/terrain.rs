@@ -34,7 +34,7 @@ impl Terrain {
                 _ => (lower, upper),
             });
         }
-        Self { spacing, ranges, bits: usize::try_from(20 + chance.below(80)).expect("below 100") }
+        Self { spacing, ranges, bits: 20 + chance.index(80) }
     }
 
     /// A price anywhere, mostly in the middle; the same for the pool's first.
@@ -46,7 +46,7 @@ impl Terrain {
 
     /// One of the ranges.
     pub fn range(&self, chance: &mut Chance) -> (i32, i32) {
-        self.ranges[usize::try_from(chance.below(self.ranges.len() as u64)).expect("a small number")]
+        chance.pick(&self.ranges)
     }
 
     /// Every tick that a range names and a pool could store.
