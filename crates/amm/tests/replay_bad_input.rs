@@ -128,10 +128,8 @@ fn a_missing_mint() {
     let fields: Vec<&str> = first.differences.iter().map(|difference| difference.field).collect();
     assert_eq!(fields, ["amount_in", "amount_out", "sqrt_price_x96", "liquidity", "tick"]);
     let error = replay.apply(&events[3]).unwrap_err();
-    assert!(matches!(
-        &error,
-        ReplayError::Impossible { line: 5, event: "burn", source: AmmError::Liquidity { .. }, .. }
-    ));
+    let ReplayError::Impossible { line: 5, event: "burn", source, .. } = &error else { panic!("{error}") };
+    assert!(matches!(**source, AmmError::Liquidity { .. }));
     assert_eq!(
         error.to_string(),
         "line 5: block 20, transaction 0, log 0: the burn is impossible here (an event before it is missing, or the \

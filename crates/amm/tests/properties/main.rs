@@ -1,6 +1,7 @@
 //! Properties of the concentrated kinds on random pools: gaps without liquidity, prices at
 //! both ends, spacings from 1 to 16,384.
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+#![allow(clippy::needless_range_loop, reason = "loops over the two tokens index several arrays at once")]
 
 mod books;
 #[path = "../oracle/mod.rs"]
