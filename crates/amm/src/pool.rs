@@ -70,17 +70,17 @@ impl Pool {
         }
     }
 
-    /// What answers for pools like this one were compared with (R10): that of the kind,
-    /// except where a variant of the contract has no recorded answers.
+    /// What answers of this pool were compared with (R10): its kind's proof, except where a
+    /// variant of the contract has no recorded answers.
     #[must_use]
     pub fn proof(&self) -> Proof {
         match self {
-            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
-                Proof::Unproven
-            }
             Self::CurvePlain(pool) => pool.generation.proof(),
             Self::CurveMeta(pool) => pool.base().generation.proof(),
             Self::CurveCryptoThree(pool) => pool.generation.proof(),
+            Self::Solidly(pool) if matches!(pool.curve(), Curve::Stable { solver: Solver::Solidly, .. }) => {
+                Proof::Unproven
+            }
             _ => self.kind().proof(),
         }
     }

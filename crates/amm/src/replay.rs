@@ -117,7 +117,7 @@ pub enum ReplayError {
         /// Name of the event.
         event: &'static str,
         /// What the engine refuses.
-        source: AmmError,
+        source: Box<AmmError>,
     },
     /// An event that this kind of pool does not log.
     #[error("line {line}: {place}: {reason}")]
@@ -459,7 +459,12 @@ fn narrow<T, U: TryFrom<T>>(values: [T; 2]) -> Option<[U; 2]> {
 }
 
 fn impossible(located: &Located, source: AmmError) -> ReplayError {
-    ReplayError::Impossible { line: located.line, place: located.place, event: located.event.name(), source }
+    ReplayError::Impossible {
+        line: located.line,
+        place: located.place,
+        event: located.event.name(),
+        source: Box::new(source),
+    }
 }
 
 fn wrong(located: &Located, reason: String) -> ReplayError {

@@ -163,7 +163,7 @@ fn last(mut low: BigInt, mut high: BigInt, mut holds: impl FnMut(&BigInt) -> boo
 }
 
 proptest! {
-    #![proptest_config(config(2000))]
+    #![proptest_config(config(600))]
 
     /// Every generation finds the root: D and the balance after a swap are at most a few
     /// units off, whatever the order of the divisions.

@@ -1,5 +1,6 @@
 //! Paths that a peer's solver got wrong in the field, as regression tests: the engine says
 //! what the chain said. Sizing must chain the integer output of each hop.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test on files")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Real pool histories through the engine.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test on files")]
 
 mod common;
 

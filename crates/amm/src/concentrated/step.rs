@@ -7,7 +7,7 @@ use ruint::aliases::U256;
 
 use super::sqrt_price::{amount0_delta, amount1_delta, next_price_from_input, next_price_from_output};
 use crate::error::AmmError;
-use crate::integer::{mul_div_small, mul_div_small_up, to_f64};
+use crate::integer::{mul_div_small, mul_div_small_up, small_product, to_f64};
 
 /// The whole, in the unit of fees: millionths.
 pub const PIPS: u32 = 1_000_000;
@@ -83,16 +83,18 @@ impl Curve {
     #[inline]
     fn exact_in(&self, amount: U256, fee_pips: u32, booking: Booking) -> Result<Step, AmmError> {
         let kept = PIPS - fee_pips;
-        let after_fee = mul_div_small(amount, kept, PIPS).ok_or_else(|| fee_overflow(amount, fee_pips))?;
+        let after_fee = || mul_div_small(amount, kept, PIPS).ok_or_else(|| fee_overflow(amount, fee_pips));
         // A rough guess chooses which exact computation to try first; both paths end at
         // the contract's result.
-        if self.likely_within(after_fee)
-            && let Some(next) = self.strictly_within(after_fee)?
-        {
-            return self.ends_within(next, amount, after_fee, booking);
+        if self.likely_within(amount, kept) {
+            let after_fee = after_fee()?;
+            if let Some(next) = self.strictly_within(after_fee)? {
+                return self.ends_within(next, amount, after_fee, booking);
+            }
         }
         let to_target = self.amount_in(self.target)?;
-        if after_fee < to_target {
+        if !covers(amount, kept, to_target) {
+            let after_fee = after_fee()?;
             let next = next_price_from_input(self.price, self.liquidity, after_fee, self.zero_for_one)?;
             return self.ends_within(next, amount, after_fee, booking);
         }
@@ -155,7 +157,7 @@ impl Curve {
     }
 
     #[inline]
-    fn likely_within(&self, after_fee: U256) -> bool {
+    fn likely_within(&self, amount: U256, kept: u32) -> bool {
         const Q96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
         let (price, target) = (to_f64(self.price), to_f64(self.target));
         #[expect(clippy::cast_precision_loss, reason = "a guess")]
@@ -165,7 +167,7 @@ impl Curve {
         } else {
             liquidity * (target - price) / Q96
         };
-        to_f64(after_fee) < distance
+        to_f64(amount) * f64::from(kept) < distance * f64::from(PIPS)
     }
 
     /// The price the input leads to, when it is strictly before the target: the input then
@@ -175,6 +177,17 @@ impl Curve {
     fn strictly_within(&self, after_fee: U256) -> Result<Option<U256>, AmmError> {
         let next = next_price_from_input(self.price, self.liquidity, after_fee, self.zero_for_one)?;
         Ok(Some(next).filter(|next| if self.zero_for_one { *next > self.target } else { *next < self.target }))
+    }
+}
+
+/// Whether `amount` without its fee, floor(amount · kept / 1,000,000), reaches `to_target`.
+#[inline]
+fn covers(amount: U256, kept: u32, to_target: U256) -> bool {
+    match (small_product(amount, kept), small_product(to_target, PIPS)) {
+        (Some(paid), Some(needed)) => paid >= needed,
+        // An amount whose product needs more than 128 bits against one that does not.
+        (None, Some(_)) => true,
+        _ => mul_div_small(amount, kept, PIPS).is_some_and(|after_fee| after_fee >= to_target),
     }
 }
 

@@ -164,6 +164,11 @@ impl Ticks {
     }
 
     pub(crate) fn insert(&mut self, place: usize, tick: Tick) {
+        /// Doubling would leave a large pool half empty.
+        const GROWTH: usize = 32;
+        if self.index.len() == self.index.capacity() {
+            self.reserve_exact(GROWTH);
+        }
         let [low, middle, high, _] = price_of(tick.index).into_limbs();
         self.index.insert(place, tick.index);
         self.price.insert(place, [low, middle, high]);

@@ -1,7 +1,11 @@
 //! 256-bit integer arithmetic with the rounding in the name.
 
+mod divider;
 pub mod json;
+pub mod narrow;
 mod root;
+
+pub use divider::Divider;
 
 use ruint::algorithms;
 use ruint::aliases::U256;
@@ -30,7 +34,8 @@ pub fn mul_div_up(a: U256, b: U256, divisor: U256) -> Option<U256> {
 #[must_use]
 pub fn mul_div_small(a: U256, factor: u32, divisor: u32) -> Option<U256> {
     match small_product(a, factor) {
-        Some(product) => Some(U256::from(product.checked_div(u128::from(divisor))?)),
+        Some(_) if divisor == 0 => None,
+        Some(product) => Some(U256::from(div_rem_small(product, divisor).0)),
         None => mul_div(a, U256::from(factor), U256::from(divisor)),
     }
 }
@@ -41,14 +46,34 @@ pub fn mul_div_small(a: U256, factor: u32, divisor: u32) -> Option<U256> {
 pub fn mul_div_small_up(a: U256, factor: u32, divisor: u32) -> Option<U256> {
     match small_product(a, factor) {
         Some(_) if divisor == 0 => None,
-        Some(product) => Some(U256::from(product.div_ceil(u128::from(divisor)))),
+        Some(product) => {
+            let (quotient, remainder) = div_rem_small(product, divisor);
+            Some(U256::from(quotient + u128::from(remainder != 0)))
+        }
         None => mul_div_up(a, U256::from(factor), U256::from(divisor)),
     }
 }
 
+/// Quotient and remainder, digit by digit of 32 bits: several times faster than the general
+/// 128-bit division. The divisor must not be zero.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "digits of 32 bits are what is meant")]
+fn div_rem_small(value: u128, divisor: u32) -> (u128, u32) {
+    let divisor = u64::from(divisor);
+    let high = (value >> 64) as u64;
+    let low = value as u64;
+    if high == 0 {
+        return (u128::from(low / divisor), (low % divisor) as u32);
+    }
+    let middle = (high % divisor) << 32 | low >> 32;
+    let last = (middle % divisor) << 32 | low & 0xffff_ffff;
+    let quotient = u128::from(high / divisor) << 64 | u128::from(middle / divisor) << 32 | u128::from(last / divisor);
+    (quotient, (last % divisor) as u32)
+}
+
 /// The product, when it fits a native integer.
 #[inline]
-fn small_product(a: U256, factor: u32) -> Option<u128> {
+pub(crate) fn small_product(a: U256, factor: u32) -> Option<u128> {
     let limbs = a.as_limbs();
     if limbs[3] != 0 || limbs[2] != 0 {
         return None;

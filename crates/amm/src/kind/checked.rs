@@ -3,6 +3,10 @@
 use ruint::aliases::U256;
 
 use crate::error::AmmError;
+use crate::integer::Divider;
+
+/// By one in 18 decimals.
+const E18: Divider = Divider::new(1_000_000_000_000_000_000);
 
 #[inline]
 pub(crate) fn product(a: U256, b: U256) -> Result<U256, AmmError> {
@@ -48,4 +52,16 @@ pub(crate) fn overflow(what: String) -> AmmError {
 #[cold]
 pub(crate) fn below_zero(a: U256, b: U256) -> AmmError {
     overflow(format!("{a} − {b} (below zero)"))
+}
+
+/// `floor(a / 10^18)`.
+#[inline]
+pub(crate) fn unscale(a: U256) -> U256 {
+    E18.divide(a)
+}
+
+/// `ceil(a / 10^18)`.
+#[inline]
+pub(crate) fn unscale_up(a: U256) -> U256 {
+    if a.is_zero() { a } else { unscale(a - U256::ONE) + U256::ONE }
 }

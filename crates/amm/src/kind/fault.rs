@@ -4,6 +4,7 @@
 use ruint::aliases::U256;
 
 use crate::error::AmmError;
+use crate::integer::narrow;
 
 /// Why a step of a contract reverts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,5 +64,10 @@ pub(crate) fn div(a: U256, b: U256) -> Result<U256, Fault> {
 /// `floor(a · b / divisor)` whose product must fit 256 bits, as in the contracts.
 #[inline]
 pub(crate) fn scale(a: U256, b: U256, divisor: U256) -> Result<U256, Fault> {
+    if let (Ok(a), Ok(b), Ok(divisor)) = (u128::try_from(a), u128::try_from(b), u128::try_from(divisor))
+        && let Some(quotient) = narrow::mul_div(a, b, divisor)
+    {
+        return Ok(U256::from(quotient));
+    }
     div(mul(a, b)?, divisor)
 }

@@ -6,7 +6,7 @@
 
 use ruint::aliases::U256;
 
-use super::checked::{difference, divide, product, sum};
+use super::checked::{difference, divide, product, sum, unscale};
 use super::search::{largest, least};
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
@@ -271,7 +271,7 @@ impl Solidly {
             Solver::Solidly => solve_solidly(filled, invariant, reserve_out)?,
             Solver::VelodromeV2 => solve_velodrome(filled, invariant, reserve_out, units)?,
         };
-        Ok(divide(product(difference(reserve_out, left)?, unit_out)?, ONE))
+        Ok(unscale(product(difference(reserve_out, left)?, unit_out)?))
     }
 
     /// The reserves after a swap.
@@ -424,5 +424,5 @@ fn scale(amount: U256, unit: U256) -> Result<U256, AmmError> {
 
 /// `a · b / 10^18`.
 fn multiply(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(divide(product(a, b)?, ONE))
+    Ok(unscale(product(a, b)?))
 }

@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use super::log_exp;
 use crate::error::AmmError;
-use crate::kind::checked::{ceil, divide, overflow, product};
+use crate::kind::checked::{ceil, divide, overflow, product, unscale, unscale_up};
 
 /// One, in 18 decimals.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -30,7 +30,7 @@ pub enum PowVersion {
 /// A product above 256 bits.
 #[inline]
 pub fn mul_down(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(divide(product(a, b)?, ONE))
+    Ok(unscale(product(a, b)?))
 }
 
 /// `ceil(a · b)`.
@@ -39,7 +39,7 @@ pub fn mul_down(a: U256, b: U256) -> Result<U256, AmmError> {
 /// A product above 256 bits.
 #[inline]
 pub fn mul_up(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(ceil(product(a, b)?, ONE))
+    Ok(unscale_up(product(a, b)?))
 }
 
 /// `floor(a / b)`.

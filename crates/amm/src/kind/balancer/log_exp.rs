@@ -8,6 +8,7 @@ use ruint::aliases::U256;
 
 use super::fixed_point::ONE;
 use crate::error::AmmError;
+use crate::integer::Divider;
 use crate::kind::checked::overflow;
 
 const fn units(value: u128) -> U256 {
@@ -16,6 +17,10 @@ const fn units(value: u128) -> U256 {
 
 const ONE_20: U256 = units(100_000_000_000_000_000_000);
 const ONE_36: U256 = units(1_000_000_000_000_000_000_000_000_000_000_000_000);
+/// By one in 18 and in 20 decimals; by one in 36 as twice by one in 18.
+const E18: Divider = Divider::new(1_000_000_000_000_000_000);
+const E20: Divider = Divider::new(100_000_000_000_000_000_000);
+
 const HUNDRED: U256 = units(100);
 
 /// The largest exponent of [`exp`]: 130.
@@ -82,13 +87,14 @@ pub fn pow(x: U256, y: U256) -> Result<U256, AmmError> {
     }
     let logarithm = if LN_36_LOWER < x && x < LN_36_UPPER {
         let fine = ln_36(x);
-        let (whole, rest) = fine.magnitude.div_rem(ONE);
-        Signed { magnitude: whole * y + rest * y / ONE, negative: fine.negative }
+        let whole = E18.divide(fine.magnitude);
+        let rest = fine.magnitude - whole * ONE;
+        Signed { magnitude: whole * y + E18.divide(rest * y), negative: fine.negative }
     } else {
         let coarse = ln(x);
         Signed { magnitude: coarse.magnitude * y, negative: coarse.negative }
     };
-    exp_of(Signed { magnitude: logarithm.magnitude / ONE, negative: logarithm.negative })
+    exp_of(Signed { magnitude: E18.divide(logarithm.magnitude), negative: logarithm.negative })
 }
 
 /// `e^x`, or `e^−x` when `negative`.
@@ -122,16 +128,16 @@ fn exp_positive(mut x: U256) -> U256 {
     for (step, power) in &STEPS[..EXP_STEPS] {
         if x >= *step {
             x -= *step;
-            product = product * *power / ONE_20;
+            product = E20.divide(product * *power);
         }
     }
     let mut term = x;
     let mut series = ONE_20 + term;
     for divisor in 2..=12_u64 {
-        term = term * x / ONE_20 / U256::from(divisor);
+        term = part(E20.divide(term * x), divisor);
         series += term;
     }
-    product * series / ONE_20 * first / HUNDRED
+    E20.divide(product * series) * first / HUNDRED
 }
 
 /// Logarithm in 18 decimals of a positive value below 2^255.
@@ -158,7 +164,7 @@ fn ln(mut a: U256) -> Signed {
         }
     }
     let z = (a - ONE_20) * ONE_20 / (a + ONE_20);
-    let series = odd_series(z, ONE_20, 11);
+    let series = odd_series(z, |product| E20.divide(product), 11);
     Signed { magnitude: (sum + series) / HUNDRED, negative }
 }
 
@@ -168,19 +174,26 @@ fn ln_36(x: U256) -> Signed {
     let negative = x < ONE_36;
     let distance = if negative { ONE_36 - x } else { x - ONE_36 };
     let z = distance * ONE_36 / (x + ONE_36);
-    Signed { magnitude: odd_series(z, ONE_36, 15), negative }
+    Signed { magnitude: odd_series(z, |product| E18.divide(E18.divide(product)), 15), negative }
 }
 
 /// `2 · (z + z³/3 + z⁵/5 + …)` up to the power `last`, every product truncated.
-fn odd_series(z: U256, one: U256, last: u64) -> U256 {
-    let square = z * z / one;
+fn odd_series(z: U256, unscale: impl Fn(U256) -> U256, last: u64) -> U256 {
+    let square = unscale(z * z);
     let mut power = z;
     let mut series = z;
     for divisor in (3..=last).step_by(2) {
-        power = power * square / one;
-        series += power / U256::from(divisor);
+        power = unscale(power * square);
+        series += part(power, divisor);
     }
     series << 1
+}
+
+/// `floor(value / divisor)`, in native integers where the value fits.
+#[inline]
+fn part(value: U256, divisor: u64) -> U256 {
+    let limbs = value.as_limbs();
+    if limbs[1] | limbs[2] | limbs[3] == 0 { U256::from(limbs[0] / divisor) } else { value / U256::from(divisor) }
 }
 
 #[cfg(test)]

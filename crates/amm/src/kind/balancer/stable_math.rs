@@ -5,6 +5,7 @@ use ruint::aliases::U256;
 
 use super::fixed_point::{ONE, complement, div_down, div_up, mul_down, mul_up};
 use crate::error::AmmError;
+use crate::integer::Divider;
 use crate::kind::checked::{ceil, difference, divide, product, sum};
 
 /// The most tokens of a pool, its own token not counted.
@@ -13,14 +14,16 @@ pub const MAX_TOKENS: usize = 5;
 /// Parts of the amplification.
 pub const AMP_PRECISION: U256 = U256::from_limbs([1000, 0, 0, 0]);
 
+const THOUSAND: Divider = Divider::new(1000);
+
 const MAX_ITERATIONS: usize = 255;
 
 /// Which iteration of the invariant a pool's contract runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvariantVersion {
-    /// Composable stable pools: every division truncates.
+    /// Composable stable pools and the second stable pools (June 2022): every division truncates.
     Truncating,
-    /// Stable, meta-stable and phantom stable pools: the invariant is rounded up.
+    /// The first stable pools (June 2021), meta-stable and phantom stable pools: the invariant is rounded up.
     RoundingUp,
 }
 
@@ -105,7 +108,7 @@ impl Curve {
         }
         let count = U256::from(balances.count);
         let amplified = self.amplification * count;
-        let lifted = divide(product(amplified, total)?, AMP_PRECISION);
+        let lifted = THOUSAND.divide(product(amplified, total)?);
         let mut invariant = total;
         for _ in 0..MAX_ITERATIONS {
             let mut ratio = invariant;
@@ -115,7 +118,7 @@ impl Curve {
             let previous = invariant;
             let above = product(sum(lifted, product(ratio, count)?)?, invariant)?;
             let below = sum(
-                divide(product(amplified - AMP_PRECISION, invariant)?, AMP_PRECISION),
+                THOUSAND.divide(product(amplified - AMP_PRECISION, invariant)?),
                 product(count + U256::ONE, ratio)?,
             )?;
             invariant = quotient(above, below)?;
@@ -145,7 +148,7 @@ impl Curve {
                 sum(product(product(count, invariant)?, invariant)?, ceil(product(lifted, ratio)?, AMP_PRECISION))?;
             let below = sum(
                 product(count + U256::ONE, invariant)?,
-                divide(product(amplified - AMP_PRECISION, ratio)?, AMP_PRECISION),
+                THOUSAND.divide(product(amplified - AMP_PRECISION, ratio)?),
             )?;
             invariant = quotient_up(above, below)?;
             if invariant.abs_diff(previous) <= U256::ONE {

@@ -5,10 +5,11 @@
 use ruint::aliases::U256;
 
 use super::generation::{Product, Rules};
+use super::native;
 use crate::kind::fault::{Fault, add, div, mul, scale, sub};
 
 /// Rounds after which the contracts give up.
-const ROUNDS: usize = 255;
+pub(super) const ROUNDS: usize = 255;
 
 /// D of the balances `xp` (`get_D`); zero of an empty pool.
 pub(super) fn invariant(xp: &[U256], ann: U256, rules: &Rules) -> Result<U256, Fault> {
@@ -19,6 +20,13 @@ pub(super) fn invariant(xp: &[U256], ann: U256, rules: &Rules) -> Result<U256, F
     if sum.is_zero() {
         return Ok(U256::ZERO);
     }
+    if let Some(d) = native::invariant(xp, ann, rules) {
+        return Ok(d);
+    }
+    wide_invariant(xp, sum, ann, rules)
+}
+
+fn wide_invariant(xp: &[U256], sum: U256, ann: U256, rules: &Rules) -> Result<U256, Fault> {
     let count = U256::from(xp.len());
     let unit = U256::from(rules.a_unit);
     let weighted_sum = whole(mul(ann, sum)?, rules);
@@ -80,6 +88,13 @@ pub(super) fn balance_of_rest(
     let unit = U256::from(rules.a_unit);
     c = div(mul(mul(c, d)?, unit)?, mul(ann, count)?)?;
     let b = add(sum, div(mul(d, unit)?, ann)?)?;
+    if let Some(y) = native::rest(b, c, d) {
+        return Ok(y);
+    }
+    wide_rest(b, c, d, rules)
+}
+
+fn wide_rest(b: U256, c: U256, d: U256, rules: &Rules) -> Result<U256, Fault> {
     let mut y = d;
     for _ in 0..ROUNDS {
         let above = add(mul(y, y)?, c)?;
@@ -98,4 +113,49 @@ pub(super) fn balance_of_rest(
 #[inline]
 fn whole(value: U256, rules: &Rules) -> U256 {
     if rules.a_unit == 1 { value } else { value / U256::from(rules.a_unit) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kind::curve_stable::Generation;
+
+    fn any_length() -> impl Strategy<Value = U256> {
+        (any::<[u64; 4]>(), 120_usize..255).prop_map(|(limbs, shift)| U256::from_limbs(limbs) >> shift)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        /// Native integers answer what 256 bits answer, or nothing.
+        #[test]
+        fn native_steps_are_the_wide_ones(
+            xp in prop::collection::vec(any_length(), 2..=8),
+            level in 1_u64..1_000_000_000_000,
+            parts in prop::collection::vec(1_u64..1_000_000_000_000, 2..=4),
+            ann in 101_u64..1_000_000_000,
+            b in any_length(), c in any_length(),
+        ) {
+            let likely: Vec<U256> = parts.iter().map(|part| U256::from(*part) * U256::from(level)).collect();
+            for generation in Generation::ALL {
+                let rules = generation.rules();
+                for xp in [&xp, &likely] {
+                    let sum: U256 = xp.iter().sum();
+                    let wide = wide_invariant(xp, sum, U256::from(ann), &rules);
+                    if let Some(native) = native::invariant(xp, U256::from(ann), &rules) {
+                        prop_assert_eq!(Ok(native), wide);
+                    }
+                    if let Some(native) = native::rest(b + sum, c, sum) {
+                        prop_assert_eq!(Ok(native), wide_rest(b + sum, c, sum, &rules));
+                    }
+                }
+                let even = parts.iter().max() < parts.iter().min().map(|least| least * 1_000).as_ref();
+                if even && wide_invariant(&likely, likely.iter().sum(), U256::from(ann), &rules).is_ok() {
+                    prop_assert!(native::invariant(&likely, U256::from(ann), &rules).is_some());
+                }
+            }
+        }
+    }
 }

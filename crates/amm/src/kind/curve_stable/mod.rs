@@ -11,6 +11,7 @@ mod generation;
 mod invariant;
 pub mod liquidity;
 pub(super) mod market;
+mod native;
 
 use ruint::aliases::U256;
 
