@@ -1,7 +1,8 @@
 """Prints our speed beside the peers', each pair measured one after the other in one run.
 
 usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, learning,
-                            hop, quote, ticks, replay, pool-memory (the AMM engine, or `amm` for all five)
+                            hop, quote, ticks, replay, pool-memory, curve, balancer, alone (the AMM
+                            engine, or `amm` for all of these)
 
 `make bench` runs it in the virtual environment that holds the peers. Ratios are in
 CPU seconds unless a row says otherwise: machines are shared, so a lone second proves
@@ -22,7 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "learning"]
-AMM_ROWS = ["hop", "quote", "ticks", "replay", "pool-memory"]
+AMM_ROWS = ["hop", "quote", "ticks", "replay", "pool-memory", "curve", "balancer", "alone"]
 table = []
 
 
@@ -166,6 +167,8 @@ def races(name, label, limits, needs_faster=False):
         mine, *others = case["contenders"]
         limit = limits.get(case["case"])
         value = f"{duration(mine['min_ns'])} (median {duration(mine['median_ns'])})"
+        if not others:
+            table.append((f"{label}{case['case']}", value, "—", "—", "—", "—"))
         for other in others:
             words = f"≤ {duration(limit)}" if limit else "faster" if needs_faster else "—"
             met = mine["min_ns"] <= limit if limit else other["ratio"] > 1
@@ -184,6 +187,18 @@ def quote():
 
 def ticks():
     races("ticks", "", {}, needs_faster=True)
+
+
+def curve():
+    races("curve", "", {}, needs_faster=True)
+
+
+def balancer():
+    races("balancer", "", {}, needs_faster=True)
+
+
+def alone():
+    races("alone", "", {})
 
 
 def replay():
@@ -227,7 +242,8 @@ def main():
         print(f"{name} …", file=sys.stderr)
         {"ppo": ppo, "offpolicy": offpolicy, "backtest": backtest, "indicators": indicators,
          "import": import_file, "memory": memory, "learning": learning, "hop": hop, "quote": quote,
-         "ticks": ticks, "replay": replay, "pool-memory": pool_memory}[name]()
+         "ticks": ticks, "replay": replay, "pool-memory": pool_memory, "curve": curve,
+         "balancer": balancer, "alone": alone}[name]()
     head = ("work", "ours", "peer", "ratio", "target", "met")
     widths = [max(len(str(line[column])) for line in [head, *table]) for column in range(len(head))]
     for line in [head, *table]:

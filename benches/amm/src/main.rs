@@ -3,6 +3,9 @@
 //!
 //! usage: assay-amm-bench [ROW ...]; each row prints one JSON line per case.
 
+mod alone;
+mod balancer;
+mod curve;
 mod data;
 mod hop;
 mod measure;
@@ -13,12 +16,15 @@ mod replay;
 mod ticks;
 
 fn main() {
-    let rows: [(&str, fn()); 5] = [
+    let rows: [(&str, fn()); 8] = [
         ("hop", hop::run),
         ("quote", quote::run),
         ("ticks", ticks::run),
         ("replay", replay::run),
         ("memory", memory::run),
+        ("curve", curve::run),
+        ("balancer", balancer::run),
+        ("alone", alone::run),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     for name in &wanted {
