@@ -48,6 +48,15 @@ fn main() {
             black_box(black_box(&pair).quote_exact_in(0, 1, black_box(amount), &context).expect("it quotes"));
         }),
     );
+    let pair =
+        UniswapV2::new([49_004_342_271_321_512_345_678, 91_336_301_536_722_443_178_123], 3, 1000).expect("a state");
+    print(
+        "constant product, 18 and 18 decimals",
+        time(100_000, |call| {
+            let amount = U256::from(1_000_000_000_000_000_000 + call as u64);
+            black_box(black_box(&pair).quote_exact_in(0, 1, black_box(amount), &context).expect("it quotes"));
+        }),
+    );
     let text =
         std::fs::read_to_string(data("arbitrage/quotes/states/chain_data/1/uniswap_v3_wbtc_weth_block_24407242.json"))
             .expect("the folder of real data");
@@ -72,7 +81,14 @@ fn main() {
     }
     println!(r#"{{"row": "V3 with {} ticks", "bytes": {}}}"#, pool.core.ticks.len(), pool.core.bytes());
     let ticks: Vec<i32> = (0..10_000).map(|n: i32| MIN_TICK + n.wrapping_mul(7919).rem_euclid(MAX_TICK * 2)).collect();
-    let prices: Vec<U256> = ticks.iter().map(|tick| sqrt_price_at_tick(*tick).expect("in range") + U256::ONE).collect();
+    // Between the prices of two ticks, as almost every price is.
+    let prices: Vec<U256> = ticks
+        .iter()
+        .map(|tick| {
+            let price = |tick| sqrt_price_at_tick(tick).expect("in range");
+            (price(*tick) + price(*tick + 1)) >> 1
+        })
+        .collect();
     print(
         "tick to price",
         time(ticks.len(), |call| {

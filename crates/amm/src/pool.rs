@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use crate::concentrated::{Amount, Swapped};
+use crate::concentrated::{Amount, Core, Swapped};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::solidly::{Curve, Solver};
@@ -102,6 +102,17 @@ impl Pool {
             Self::CurveNg(pool) => pool.token_count(),
             Self::CurveCryptoTwo(pool) => pool.token_count(),
             Self::CurveCryptoThree(pool) => pool.token_count(),
+        }
+    }
+
+    /// Price, liquidity and ticks, for the concentrated kinds.
+    #[must_use]
+    pub fn core(&self) -> Option<&Core> {
+        match self {
+            Self::UniswapV3(pool) => Some(&pool.core),
+            Self::UniswapV4(pool) => Some(&pool.core),
+            Self::Slipstream(pool) => Some(&pool.core),
+            _ => None,
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Mismatch {
     pub place: Place,
     /// Line of the file.
     pub line: u64,
+    /// Events replayed before it.
+    pub before: u64,
     /// Name of the event.
     pub event: &'static str,
     /// How the swap was taken, when it is one.
@@ -160,10 +162,11 @@ pub struct Replay {
     counts: Counts,
     mismatches: Vec<Mismatch>,
     fee_changes: Vec<FeeChange>,
+    positions_known: bool,
 }
 
 impl Replay {
-    /// A replay from a pool's state, usually an empty one at its first price.
+    /// A replay from the pool's creation: from an empty pool at its first price.
     #[must_use]
     pub fn new(pool: ReplayPool) -> Self {
         let fee_pips = match &pool {
@@ -171,7 +174,22 @@ impl Replay {
             ReplayPool::Slipstream(pool) => pool.fee_pips,
         };
         let (mismatches, fee_changes) = (Vec::new(), Vec::new());
-        Self { pool, fee_pips, last: None, counts: Counts::default(), mismatches, fee_changes }
+        let counts = Counts::default();
+        Self { pool, fee_pips, last: None, counts, mismatches, fee_changes, positions_known: true }
+    }
+
+    /// A replay from a state in the middle of a pool's life, whose positions are not known:
+    /// a burn is checked against the liquidity of its ticks instead of its position, and
+    /// collected amounts are not compared.
+    #[must_use]
+    pub fn from_state(pool: ReplayPool) -> Self {
+        Self { positions_known: false, ..Self::new(pool) }
+    }
+
+    /// The fee that the next swap is expected to pay, in millionths, when one is known.
+    #[must_use]
+    pub fn fee_pips(&self) -> Option<u32> {
+        self.fee_pips
     }
 
     /// The pool after the events so far.
@@ -219,6 +237,11 @@ impl Replay {
             Event::Burn(change) => {
                 self.counts.burns += 1;
                 let key = self.key(change.owner, change.tick_lower, change.tick_upper);
+                if !self.positions_known {
+                    // What is burnt, or touched, was there.
+                    let position = self.pool.core_mut().positions.entry(key).or_default();
+                    position.liquidity = position.liquidity.max(change.liquidity).max(1);
+                }
                 let ours = match &mut self.pool {
                     ReplayPool::V3(pool) => pool.burn(key, change.liquidity),
                     ReplayPool::Slipstream(pool) => pool.burn(key, change.liquidity),
@@ -233,7 +256,7 @@ impl Replay {
                     ReplayPool::Slipstream(pool) => pool.collect(&key, wanted),
                 };
                 // Fees of staked liquidity are not the position's, and stakes are not in the events.
-                if matches!(self.pool, ReplayPool::V3(_)) {
+                if self.positions_known && matches!(self.pool, ReplayPool::V3(_)) {
                     self.compare(located, None, amount_differences(*amounts, ours.map(U256::from)));
                 }
                 Ok(())
@@ -271,7 +294,9 @@ impl Replay {
                 let wanted = self.native(located, *amounts)?;
                 let ReplayPool::V3(pool) = &mut self.pool else { return Ok(()) };
                 let ours = pool.collect_protocol(wanted).map(U256::from);
-                self.compare(located, None, amount_differences(*amounts, ours));
+                if self.positions_known {
+                    self.compare(located, None, amount_differences(*amounts, ours));
+                }
                 Ok(())
             }
             // What the gauge is paid depends on stakes, which are not in the pool's events.
@@ -351,15 +376,45 @@ impl Replay {
             self.counts.modes[mode as usize] += 1;
             return Ok(());
         }
-        let attempt = self.try_swap(&swap, first, self.fee_pips).map_err(|source| impossible(located, source))?;
         check_reached(located, &swap)?;
-        self.compare(located, Some(first), swap_differences(&swap, &attempt));
+        let (mode, differences) = self.closest(&swap, order).map_err(|source| impossible(located, source))?;
+        self.compare(located, Some(mode), differences);
         self.follow(&swap);
         Ok(())
     }
 
+    /// The way to take a swap that explains most of it, and what it leaves unexplained.
+    fn closest(
+        &mut self,
+        swap: &SwapEvent,
+        modes: impl Iterator<Item = SwapMode>,
+    ) -> Result<(SwapMode, Vec<Difference>), AmmError> {
+        let fee_pips = self.fee_pips;
+        let attempts = modes
+            .map(|mode| self.try_swap(swap, mode, fee_pips).map(|attempt| (mode, swap_differences(swap, &attempt))));
+        type Attempt = (SwapMode, Vec<Difference>);
+        let fewer = |next: &Attempt, best: &Attempt| next.1.len() < best.1.len();
+        let closer = |best: Result<Attempt, AmmError>, next| match (best, next) {
+            (Ok(best), Ok(next)) if fewer(&next, &best) => Ok(next),
+            (Err(_), Ok(next)) => Ok(next),
+            (best, _) => best,
+        };
+        attempts.reduce(closer).unwrap_or(Err(AmmError::ZeroAmount))
+    }
+
     /// Runs the swap in one mode; the state moves only when it comes out as recorded.
     fn try_swap(&mut self, swap: &SwapEvent, mode: SwapMode, fee_pips: Option<u32>) -> Result<Swapped, AmmError> {
+        self.run_swap(swap, mode, fee_pips, |swapped| matches(swap, swapped))
+    }
+
+    #[inline]
+    fn run_swap(
+        &mut self,
+        swap: &SwapEvent,
+        mode: SwapMode,
+        fee_pips: Option<u32>,
+        accept: impl FnOnce(&Swapped) -> bool,
+    ) -> Result<Swapped, AmmError> {
         let token_in = usize::from(!swap.zero_for_one);
         let furthest = Core::furthest_limit(swap.zero_for_one);
         let (amount, limit) = match mode {
@@ -368,7 +423,6 @@ impl Replay {
             SwapMode::PriceLimit => (Amount::In((U256::ONE << 255) - U256::ONE), swap.sqrt_price_x96),
         };
         let context = context(fee_pips);
-        let accept = |swapped: &Swapped| matches(swap, swapped);
         match &mut self.pool {
             ReplayPool::V3(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
             ReplayPool::Slipstream(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
@@ -398,8 +452,11 @@ impl Replay {
         None
     }
 
-    /// Goes on from the chain's values after a mismatch.
+    /// Goes on from the chain's values after a mismatch. The fees of the way there are booked
+    /// as far as the engine finds it.
     fn follow(&mut self, swap: &SwapEvent) {
+        // Where the engine finds no way the price alone moves.
+        let _ = self.run_swap(swap, SwapMode::PriceLimit, self.fee_pips, |_| true);
         let core = self.pool.core_mut();
         (core.sqrt_price_x96, core.tick, core.liquidity) = (swap.sqrt_price_x96, swap.tick, swap.liquidity);
     }
@@ -411,7 +468,8 @@ impl Replay {
         self.counts.mismatches += 1;
         if self.mismatches.len() < MAX_MISMATCHES {
             let (place, line, event) = (located.place, located.line, located.event.name());
-            self.mismatches.push(Mismatch { place, line, event, mode, differences });
+            let before = self.counts.events - 1;
+            self.mismatches.push(Mismatch { place, line, before, event, mode, differences });
         }
     }
 }

@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::SolValue;
 
+use crate::abi::Words;
 use crate::artefact::{creation_code, linked_code};
 use crate::assembly::place_number;
 use crate::evm::{Evm, OWNER};
@@ -22,6 +23,10 @@ pub enum Kind {
     Stable,
     /// Meta-stable pools: two tokens with rates (July 2021).
     MetaStable,
+    /// The first composable stable pools (September 2022).
+    FirstComposableStable,
+    /// Composable stable pools, second version (November 2022).
+    SecondComposableStable,
     /// Composable stable pools, third version (February 2023).
     ComposableStable,
 }
@@ -90,6 +95,9 @@ pub struct RateData {
     pub exempt: bool,
 }
 
+const TASKS: &str = "@balancer-labs/v2-deployments/dist/tasks";
+/// Name, symbol and version of whatever wants one.
+const NAME: &str = "POOL";
 /// How long a rate stays in the cache, in seconds.
 const RATE_SECONDS: u64 = 100_000_000;
 /// The protocol's fee types in the percentages provider.
@@ -97,7 +105,8 @@ const SWAP_FEE_TYPE: u64 = 0;
 const YIELD_FEE_TYPE: u64 = 2;
 
 impl VaultPool {
-    /// Deploys authorizer, Vault, the kind's factory, tokens and an empty pool owned by the owner.
+    /// Deploys authorizer, Vault, the kind's factory, tokens and an empty pool owned by the
+    /// owner. `protocol` are the protocol's parts of swap fees and yield, 18 decimals, at most half.
     ///
     /// # Errors
     /// What the factory reverts with when it refuses the settings.
@@ -105,69 +114,35 @@ impl VaultPool {
     /// # Panics
     /// A constructor without settings refuses, which none does.
     pub fn deploy(evm: &mut Evm, kind: Kind, settings: &Settings, protocol: [U256; 2]) -> Result<Self, Revert> {
-        let tasks = "@balancer-labs/v2-deployments/dist/tasks";
-        let code = |path: &str| creation_code(&format!("{tasks}/{path}.json"));
         let mut tokens: Vec<_> =
             settings.decimals.iter().map(|decimals| Token::deploy_with_decimals(evm, *decimals)).collect();
         // Decimals follow the order of addresses, which is not known before.
         tokens.sort();
-        let authorizer = evm.deploy(&code("20210418-authorizer/artifact/Authorizer"), &(OWNER,)).expect("deploys");
+        let authorizer = evm.deploy(&task("20210418-authorizer/artifact/Authorizer"), &(OWNER,)).expect("deploys");
         let arguments = (authorizer, Address::ZERO, U256::ZERO, U256::ZERO);
-        let vault = evm.deploy(&code("20210418-vault/artifact/Vault"), &arguments).expect("the Vault deploys");
+        let vault = evm.deploy(&task("20210418-vault/artifact/Vault"), &arguments).expect("the Vault deploys");
         for token in &tokens {
             token.approve(evm, OWNER, vault);
         }
-        let addresses: Vec<Address> = tokens.iter().map(|token| token.address).collect();
         let rate_providers = place_rates(evm, &settings.rates);
-        let none = vec![Address::ZERO; tokens.len()];
-        let (name, fee) = (("Pool".to_owned(), "POOL".to_owned()), settings.fee);
+        let site = Site {
+            vault,
+            authorizer,
+            protocol,
+            tokens: tokens.iter().map(|token| token.address).collect(),
+            rate_providers: rate_providers.clone(),
+        };
         let created = match kind {
-            Kind::FirstWeighted => {
-                let code = code("deprecated/20210418-weighted-pool/artifact/WeightedPoolFactory");
-                let factory = evm.deploy(&code, &(vault,)).expect("the factory deploys");
-                let arguments = (name.0, name.1, addresses, settings.weights.clone(), fee, OWNER);
-                evm.transact(OWNER, factory, "create(string,string,address[],uint256[],uint256,address)", &arguments)
+            Kind::FirstWeighted => site.first_weighted(evm, settings),
+            Kind::Weighted => site.weighted(evm, settings),
+            Kind::FirstStable => site.stable(evm, settings, "20210624-stable-pool"),
+            Kind::Stable => site.stable(evm, settings, "20220609-stable-pool-v2"),
+            Kind::MetaStable => site.meta_stable(evm, settings),
+            Kind::FirstComposableStable => {
+                site.composable_stable(evm, settings, "deprecated/20220906-composable-stable-pool")
             }
-            Kind::Weighted => {
-                let provider = protocol_fees(evm, vault, authorizer, protocol, &code);
-                let code = code("20230206-weighted-pool-v3/artifact/WeightedPoolFactory");
-                let arguments = (vault, provider, String::new(), String::new());
-                let factory = evm.deploy(&code, &arguments).expect("the factory deploys");
-                let arguments = (name.0, name.1, addresses, settings.weights.clone(), none, fee, OWNER);
-                let signature = "create(string,string,address[],uint256[],address[],uint256,address)";
-                evm.transact(OWNER, factory, signature, &arguments)
-            }
-            Kind::FirstStable | Kind::Stable => {
-                let task = if kind == Kind::Stable { "20220609-stable-pool-v2" } else { "20210624-stable-pool" };
-                let code = code(&format!("deprecated/{task}/artifact/StablePoolFactory"));
-                let factory = evm.deploy(&code, &(vault,)).expect("the factory deploys");
-                let arguments = (name.0, name.1, addresses, U256::from(settings.amplification), fee, OWNER);
-                evm.transact(OWNER, factory, "create(string,string,address[],uint256,uint256,address)", &arguments)
-            }
-            Kind::MetaStable => {
-                let folder = "deprecated/20210727-meta-stable-pool/artifact";
-                let library = evm.deploy_raw(code(&format!("{folder}/QueryProcessor"))).expect("the library deploys");
-                let code = linked_code(&format!("{tasks}/{folder}/MetaStablePoolFactory.json"), library);
-                let factory = evm.deploy(&code, &(vault,)).expect("the factory deploys");
-                let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
-                let amplification = U256::from(settings.amplification);
-                let providers = rate_providers.clone();
-                let arguments = (name.0, name.1, addresses, amplification, providers, durations, fee, false, OWNER);
-                let signature = "create(string,string,address[],uint256,address[],uint256[],uint256,bool,address)";
-                evm.transact(OWNER, factory, signature, &arguments)
-            }
-            Kind::ComposableStable => {
-                let provider = protocol_fees(evm, vault, authorizer, protocol, &code);
-                let code = code("20230206-composable-stable-pool-v3/artifact/ComposableStablePoolFactory");
-                let arguments = (vault, provider, String::new(), String::new());
-                let factory = evm.deploy(&code, &arguments).expect("the factory deploys");
-                let durations = vec![U256::from(RATE_SECONDS); tokens.len()];
-                let (amplification, exempt) = (U256::from(settings.amplification), settings.exempt.clone());
-                let providers = rate_providers.clone();
-                let arguments = (name.0, name.1, addresses, amplification, providers, durations, exempt, fee, OWNER);
-                let signature = "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
-                evm.transact(OWNER, factory, signature, &arguments)
-            }
+            Kind::SecondComposableStable => site.composable_stable(evm, settings, "20221122-composable-stable-pool-v2"),
+            Kind::ComposableStable => site.composable_stable(evm, settings, "20230206-composable-stable-pool-v3"),
         };
         let address = created?.address(0);
         let id: B256 = evm.view(address, "getPoolId()", &()).expect("a getter").unsigned(0).into();
@@ -324,6 +299,91 @@ impl VaultPool {
     }
 }
 
+/// Where a pool is to be made, and of what; one method per factory.
+struct Site {
+    vault: Address,
+    authorizer: Address,
+    protocol: [U256; 2],
+    tokens: Vec<Address>,
+    rate_providers: Vec<Address>,
+}
+
+impl Site {
+    fn first_weighted(self, evm: &mut Evm, settings: &Settings) -> Result<Words, Revert> {
+        let code = task("deprecated/20210418-weighted-pool/artifact/WeightedPoolFactory");
+        let factory = evm.deploy(&code, &(self.vault,)).expect("the factory deploys");
+        let arguments = (NAME.to_owned(), NAME.to_owned(), self.tokens, settings.weights.clone(), settings.fee, OWNER);
+        evm.transact(OWNER, factory, "create(string,string,address[],uint256[],uint256,address)", &arguments)
+    }
+
+    fn weighted(self, evm: &mut Evm, settings: &Settings) -> Result<Words, Revert> {
+        let code = task("20230206-weighted-pool-v3/artifact/WeightedPoolFactory");
+        let arguments = (self.vault, self.protocol_fees(evm), NAME.to_owned(), NAME.to_owned());
+        let factory = evm.deploy(&code, &arguments).expect("the factory deploys");
+        let (weights, fee) = (settings.weights.clone(), settings.fee);
+        let rateless = vec![Address::ZERO; self.tokens.len()];
+        let arguments = (NAME.to_owned(), NAME.to_owned(), self.tokens, weights, rateless, fee, OWNER);
+        let signature = "create(string,string,address[],uint256[],address[],uint256,address)";
+        evm.transact(OWNER, factory, signature, &arguments)
+    }
+
+    fn stable(self, evm: &mut Evm, settings: &Settings, version: &str) -> Result<Words, Revert> {
+        let code = task(&format!("deprecated/{version}/artifact/StablePoolFactory"));
+        let factory = evm.deploy(&code, &(self.vault,)).expect("the factory deploys");
+        let (amplification, fee) = (U256::from(settings.amplification), settings.fee);
+        let arguments = (NAME.to_owned(), NAME.to_owned(), self.tokens, amplification, fee, OWNER);
+        evm.transact(OWNER, factory, "create(string,string,address[],uint256,uint256,address)", &arguments)
+    }
+
+    fn meta_stable(self, evm: &mut Evm, settings: &Settings) -> Result<Words, Revert> {
+        let folder = "deprecated/20210727-meta-stable-pool/artifact";
+        let library = evm.deploy_raw(task(&format!("{folder}/QueryProcessor"))).expect("the library deploys");
+        let code = linked_code(&format!("{TASKS}/{folder}/MetaStablePoolFactory.json"), library);
+        let factory = evm.deploy(&code, &(self.vault,)).expect("the factory deploys");
+        let durations = vec![U256::from(RATE_SECONDS); self.tokens.len()];
+        let (amplification, fee) = (U256::from(settings.amplification), settings.fee);
+        let lists = (self.tokens, self.rate_providers);
+        let arguments =
+            (NAME.to_owned(), NAME.to_owned(), lists.0, amplification, lists.1, durations, fee, false, OWNER);
+        let signature = "create(string,string,address[],uint256,address[],uint256[],uint256,bool,address)";
+        evm.transact(OWNER, factory, signature, &arguments)
+    }
+
+    fn composable_stable(self, evm: &mut Evm, settings: &Settings, version: &str) -> Result<Words, Revert> {
+        let code = task(&format!("{version}/artifact/ComposableStablePoolFactory"));
+        // The first factory takes no names of versions, and does not mind them.
+        let arguments = (self.vault, self.protocol_fees(evm), NAME.to_owned(), NAME.to_owned());
+        let factory = evm.deploy(&code, &arguments).expect("the factory deploys");
+        let durations = vec![U256::from(RATE_SECONDS); self.tokens.len()];
+        let (amplification, fee) = (U256::from(settings.amplification), settings.fee);
+        let (exempt, lists) = (settings.exempt.clone(), (self.tokens, self.rate_providers));
+        let arguments =
+            (NAME.to_owned(), NAME.to_owned(), lists.0, amplification, lists.1, durations, exempt, fee, OWNER);
+        let signature = "create(string,string,address[],uint256,address[],uint256[],bool[],uint256,address)";
+        evm.transact(OWNER, factory, signature, &arguments)
+    }
+
+    /// Deploys the provider of protocol fee percentages and sets them.
+    fn protocol_fees(&self, evm: &mut Evm) -> Address {
+        let collector = evm.view(self.vault, "getProtocolFeesCollector()", &()).expect("a getter").address(0);
+        let code = task("20220725-protocol-fee-percentages-provider/artifact/ProtocolFeePercentagesProvider");
+        let most = U256::from(500_000_000_000_000_000_u64);
+        let provider = evm.deploy(&code, &(self.vault, most, most)).expect("the provider deploys");
+        let set = "setFeeTypePercentage(uint256,uint256)";
+        allow(evm, self.authorizer, collector, "setSwapFeePercentage(uint256)", provider);
+        allow(evm, self.authorizer, provider, set, OWNER);
+        for (kind, value) in [SWAP_FEE_TYPE, YIELD_FEE_TYPE].into_iter().zip(self.protocol) {
+            evm.transact(OWNER, provider, set, &(U256::from(kind), value)).expect("a part of at most half");
+        }
+        provider
+    }
+}
+
+/// Creation code by its place among the package's deployment tasks.
+fn task(path: &str) -> Bytes {
+    creation_code(&format!("{TASKS}/{path}.json"))
+}
+
 /// A provider for every rate.
 fn place_rates(evm: &mut Evm, rates: &[U256]) -> Vec<Address> {
     let mut providers = Vec::new();
@@ -335,29 +395,6 @@ fn place_rates(evm: &mut Evm, rates: &[U256]) -> Vec<Address> {
         providers.push(provider);
     }
     providers
-}
-
-/// The provider of protocol fee percentages, with the protocol's parts of swap fees and yield.
-fn protocol_fees(
-    evm: &mut Evm,
-    vault: Address,
-    authorizer: Address,
-    [swap, yields]: [U256; 2],
-    code: &impl Fn(&str) -> Bytes,
-) -> Address {
-    let collector = evm.view(vault, "getProtocolFeesCollector()", &()).expect("a getter").address(0);
-    let code = code("20220725-protocol-fee-percentages-provider/artifact/ProtocolFeePercentagesProvider");
-    let most = U256::from(10).pow(U256::from(18)) / U256::from(2);
-    let provider = evm.deploy(&code, &(vault, most, most)).expect("the provider deploys");
-    allow(evm, authorizer, collector, "setSwapFeePercentage(uint256)", OWNER);
-    allow(evm, authorizer, collector, "setSwapFeePercentage(uint256)", provider);
-    allow(evm, authorizer, provider, "setFeeTypePercentage(uint256,uint256)", OWNER);
-    for (kind, value) in [(SWAP_FEE_TYPE, swap), (YIELD_FEE_TYPE, yields)] {
-        let arguments = (U256::from(kind), value);
-        evm.transact(OWNER, provider, "setFeeTypePercentage(uint256,uint256)", &arguments)
-            .expect("a part of at most half");
-    }
-    provider
 }
 
 /// Lets `who` call a guarded function.

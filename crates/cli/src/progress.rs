@@ -38,9 +38,9 @@ struct Bar(ProgressBar);
 impl Progress for Bar {
     fn stage(&self, name: &str) {
         let style = ProgressStyle::with_template("{spinner} {prefix} {msg}").expect("the template is valid");
+        self.0.set_style(style);
         self.0.set_message("");
         self.0.set_prefix(name.to_owned());
-        self.0.set_style(style);
         self.0.tick();
     }
 
@@ -78,7 +78,8 @@ fn describe(advance: &Advance) -> String {
     parts.join(" · ")
 }
 
-fn thousands(value: f64) -> String {
+/// A whole number with its digits in groups of three.
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
     groups.join(",")

@@ -11,7 +11,7 @@ use crate::support::{Answer, DEMO, Home, SAMPLE, text};
 fn help_and_version_are_there_for_every_command() {
     let home = Home::new();
     home.assay(&["--version"]).expect(0, &[concat!("assay ", env!("CARGO_PKG_VERSION"))]);
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["demo"],
         &["data"],
@@ -29,6 +29,8 @@ fn help_and_version_are_there_for_every_command() {
         &["signals", "replay"],
         &["audit"],
         &["show"],
+        &["quote"],
+        &["pool", "replay"],
     ];
     for command in commands {
         let output = home.command(&[command, &["--help"]].concat()).output().unwrap();

@@ -146,3 +146,76 @@ fn the_demo_on_the_reference_file_ends_with_an_audit_of_the_same_equity() {
     let page = std::fs::read_to_string(text(&done["report"])).unwrap();
     assert!(!page.to_lowercase().contains("synthetic data"), "real data are not called synthetic");
 }
+
+const HISTORY: &str = "liquidity/velodrome-slipstream-op-weth-op-cl200-0x1e60272c.events.csv.gz";
+const RAW_DAY: &str = "liquidity/uniswapv3-eth-usdc-weth-500-0x88e6-2024-01-05.rawlogs.csv.xz";
+
+#[test]
+fn the_slipstream_history_replays_to_its_published_end() {
+    let home = Home::new();
+    let history = data(HISTORY);
+    let pool = ["--kind", "slipstream", "--tick-spacing", "200", "--fee-pips", "3000"];
+    let price = ["--sqrt-price", "2258127719792565547181614648221"];
+    let done = home.json(&[&["pool", "replay", &history], &pool[..], &price].concat());
+    assert_eq!((&done["events"], &done["mismatches"]), (&json!(159_360), &json!(0)));
+    assert_eq!(done["events_by_kind"], json!({"swap": 141_107, "mint": 9_516, "burn": 8_737}));
+    assert_eq!(text(&done["final"]["sqrt_price_x96"]), "3432731807116075811665117858459");
+    assert_eq!(text(&done["final"]["liquidity"]), "82696101105165102513143");
+    assert_eq!((&done["final"]["tick"], &done["final"]["initialised_ticks"]), (&json!(75_379), &json!(63)));
+    let changes = done["fee_changes"].as_array().unwrap();
+    assert_eq!((changes.len(), &changes[0]["to_pips"], &changes[0]["block"]), (1, &json!(500), &json!(120_487_238)));
+}
+
+#[test]
+fn a_day_from_the_middle_of_a_pool_asks_for_its_state() {
+    let day = data(RAW_DAY);
+    let pool = ["--kind", "uniswap-v3", "--tick-spacing", "10", "--fee-pips", "500"];
+    for price in [&[][..], &["--sqrt-price", "1662909073092105812178044170293496"]] {
+        let answer = Home::new().assay(&[&["pool", "replay", &day], &pool[..], price].concat());
+        answer.expect(2, &["line 2", "does not begin at the pool's creation", "--state"]);
+    }
+}
+
+/// One recorded answer of every family; the engine's own tests compare them all.
+#[test]
+fn recorded_states_quote_the_recorded_answers() {
+    let home = Home::new();
+    let quotes = [
+        ("1/uniswap_v3_wbtc_weth_block_24407242", "uniswap-v3", "WBTC WETH in 100000000", "32982764440913130895"),
+        ("1/uniswap_v4_eth_usdc_block_24407242", "uniswap-v4", "ETH USDC out 1", "479617109"),
+        ("1/balancer_weighted_usdc_weth_50_50", "balancer-weighted", "0 1 in 11108622980", "4707948342591065357"),
+        ("1/balancer_weighted_dai_gp_weth_usdt_4_token", "balancer-weighted", "0 3 out 786695", "874796037219120832"),
+        ("1/balancer_stable_bb_s_usd", "balancer-composable-stable", "2 1 in 300000000000", "299984999499"),
+        ("1/curve_tripool_block_24407242", "curve-plain", "USDC USDT in 1383123557927", "1383863675206"),
+        ("1/curve_tricrypto_block_24407242", "curve-crypto-three", "WBTC WETH in 1293487", "424301563080145871"),
+        (
+            "8453/aerodrome_v3_cbeth_weth_block_46875151",
+            "slipstream",
+            "0 1 in 140668057545414950912",
+            "159101796699501569407",
+        ),
+        (
+            "8453/aerodrome_v2_dola_usdbc_stable_block_46875151",
+            "solidly-stable",
+            "USDbC DOLA in 17864291106",
+            "17756508337375211479925",
+        ),
+        (
+            "8453/aerodrome_v2_tbtc_weth_volatile_block_46875151",
+            "solidly-volatile",
+            "0 WETH in 168067121479382400",
+            "4784142339793624269",
+        ),
+    ];
+    for (state, kind, question, expected) in quotes {
+        let state = data(&format!("arbitrage/quotes/states/chain_data/{state}.json"));
+        let [token_in, token_out, side, amount] = question.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{question}")
+        };
+        let (option, answer) = if side == "in" { ("--amount-in", "amount_out") } else { ("--amount-out", "amount_in") };
+        let tokens = ["--token-in", token_in, "--token-out", token_out, option, amount];
+        let done = home.json(&[&["quote", &state, "--live"], &tokens[..]].concat());
+        assert_eq!((text(&done["kind"]), text(&done[answer])), (kind, expected), "{done}");
+        assert!(done["block"].is_u64() && done["max_in_reason"].is_null() == done["max_in"].is_string());
+    }
+}

@@ -70,7 +70,7 @@ fn no_crate_depends_on_what_the_layout_does_not_draw() {
 #[test]
 fn the_pure_half_never_reaches_an_edge() {
     let drawn = drawn();
-    for pure in ["types", "features", "sim", "model", "registry", "train"] {
+    for pure in ["types", "features", "sim", "model", "registry", "amm", "train"] {
         let reached = reach(&drawn, pure);
         for edge in ["lake", "store", "engine", "server", "cli", "testkit", "bytecode"] {
             assert!(!reached.contains(edge), "{pure} reaches {edge}");

@@ -7,14 +7,18 @@
 
 mod config_file;
 mod error;
+mod event_file;
 mod feature_store;
 pub mod jobs;
 mod progress;
 pub mod report;
 pub mod sample;
+mod state_file;
 mod table_file;
+pub mod units;
 mod workspace;
 
+pub use assay_amm::PoolKind;
 pub use assay_lake::{ImportOptions, TradeKind};
 pub use assay_sim::{End, FoldWindow};
 pub use assay_types::{Dataset, FillRule, Market, Money, Price, Qty, Timeframe};

@@ -3,6 +3,7 @@
 
 mod core;
 mod ledger;
+mod logarithm;
 mod position;
 mod sqrt_price;
 mod step;

@@ -10,6 +10,7 @@
 
 use ruint::aliases::U256;
 
+use super::logarithm::log2;
 use crate::error::AmmError;
 use crate::integer::to_f64;
 
@@ -147,10 +148,10 @@ pub(crate) fn tick_of(sqrt_price: U256) -> i32 {
     /// Far above the error of the logarithm (1e-9 ticks) and of the rounding of the lowest
     /// prices (5e-6 ticks).
     const MARGIN: f64 = 1e-4;
-    let estimate = (libm::log2(to_f64(sqrt_price)) - 96.0) * TICKS_PER_OCTAVE;
-    let floor = estimate.floor();
-    let fraction = estimate - floor;
-    let tick = floor as i32;
+    let estimate = (log2(to_f64(sqrt_price)) - 96.0) * TICKS_PER_OCTAVE;
+    let truncated = estimate as i32;
+    let tick = truncated - i32::from(estimate < f64::from(truncated));
+    let fraction = estimate - f64::from(tick);
     if fraction > MARGIN && fraction < 1.0 - MARGIN {
         return tick;
     }

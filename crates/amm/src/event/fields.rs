@@ -33,7 +33,7 @@ pub(super) fn event(row: &impl Row) -> Result<Event, String> {
     let kind = row.get("kind").ok_or("no kind")?;
     match kind {
         "initialize" => {
-            Ok(Event::Initialize { sqrt_price_x96: required(row, "sqrt_price_x96")?, tick: optional(row, "tick")? })
+            Ok(Event::Initialize { sqrt_price_x96: wide(row, "sqrt_price_x96")?, tick: optional(row, "tick")? })
         }
         "mint" => Ok(Event::Mint(liquidity(row)?)),
         "burn" => Ok(Event::Burn(liquidity(row)?)),
@@ -41,20 +41,18 @@ pub(super) fn event(row: &impl Row) -> Result<Event, String> {
             owner: owner(row)?,
             tick_lower: required(row, "tick_lower")?,
             tick_upper: required(row, "tick_upper")?,
-            amounts: [required(row, "amount0")?, required(row, "amount1")?],
+            amounts: [wide(row, "amount0")?, wide(row, "amount1")?],
         }),
         "swap" => swap(row).map(Event::Swap),
         "flash" => Ok(Event::Flash {
-            amounts: [required(row, "amount0")?, required(row, "amount1")?],
-            paid: [required(row, "paid0")?, required(row, "paid1")?],
+            amounts: [wide(row, "amount0")?, wide(row, "amount1")?],
+            paid: [wide(row, "paid0")?, wide(row, "paid1")?],
         }),
         "set_fee_protocol" => {
             Ok(Event::SetFeeProtocol { parts: [required(row, "fee_protocol0")?, required(row, "fee_protocol1")?] })
         }
-        "collect_gauge" => Ok(Event::CollectGauge { amounts: [required(row, "amount0")?, required(row, "amount1")?] }),
-        "collect_protocol" => {
-            Ok(Event::CollectProtocol { amounts: [required(row, "amount0")?, required(row, "amount1")?] })
-        }
+        "collect_gauge" => Ok(Event::CollectGauge { amounts: [wide(row, "amount0")?, wide(row, "amount1")?] }),
+        "collect_protocol" => Ok(Event::CollectProtocol { amounts: [wide(row, "amount0")?, wide(row, "amount1")?] }),
         other => Err(format!(
             "kind `{other}` is none of initialize, mint, burn, collect, swap, flash, set_fee_protocol, \
              collect_gauge, collect_protocol"
@@ -64,7 +62,7 @@ pub(super) fn event(row: &impl Row) -> Result<Event, String> {
 
 fn swap(row: &impl Row) -> Result<SwapEvent, String> {
     let amounts = [signed(row, "amount0")?, signed(row, "amount1")?];
-    let sqrt_price_x96 = required(row, "sqrt_price_x96")?;
+    let sqrt_price_x96 = wide(row, "sqrt_price_x96")?;
     let mut event = swap_of(amounts, sqrt_price_x96, required(row, "liquidity")?, required(row, "tick")?)?;
     event.fee_pips = optional(row, "fee_pips")?;
     event.mode = match row.get("swap_mode") {
@@ -123,7 +121,7 @@ fn liquidity(row: &impl Row) -> Result<LiquidityEvent, String> {
         tick_lower: required(row, "tick_lower")?,
         tick_upper: required(row, "tick_upper")?,
         liquidity: required(row, "liquidity")?,
-        amounts: [required(row, "amount0")?, required(row, "amount1")?],
+        amounts: [wide(row, "amount0")?, wide(row, "amount1")?],
     })
 }
 
@@ -143,12 +141,31 @@ fn optional<T: FromStr>(row: &impl Row, name: &str) -> Result<Option<T>, String>
     text.parse().map(Some).map_err(|_| format!("{name} {text} is out of range"))
 }
 
+fn wide(row: &impl Row, name: &str) -> Result<U256, String> {
+    let text = row.get(name).ok_or_else(|| format!("no {name}"))?;
+    let magnitude = digits(name, text)?;
+    let value = if magnitude.len() == text.len() { decimal(magnitude) } else { None };
+    value.ok_or_else(|| format!("{name} {text} is out of range"))
+}
+
+/// The value of decimal digits, when it fits: 19 at a time, which is what a native word holds.
+fn decimal(digits: &str) -> Option<U256> {
+    const AT_A_TIME: usize = 19;
+    let mut value = U256::ZERO;
+    for chunk in digits.as_bytes().chunks(AT_A_TIME) {
+        let (part, scale) =
+            chunk.iter().fold((0_u64, 1_u64), |(part, scale), digit| (part * 10 + u64::from(digit - b'0'), scale * 10));
+        value = value.checked_mul(U256::from(scale))?.checked_add(U256::from(part))?;
+    }
+    Some(value)
+}
+
 fn signed(row: &impl Row, name: &str) -> Result<(bool, U256), String> {
     let text = row.get(name).ok_or_else(|| format!("no {name}"))?;
     let magnitude = digits(name, text)?;
     let negative = text.starts_with('-');
-    match U256::from_str_radix(magnitude, 10) {
-        Ok(value) if !value.bit(255) => Ok((negative, value)),
+    match decimal(magnitude) {
+        Some(value) if !value.bit(255) => Ok((negative, value)),
         _ => Err(format!("{name} {text} does not fit 256 signed bits")),
     }
 }
@@ -160,4 +177,23 @@ fn digits<'a>(name: &str, text: &'a str) -> Result<&'a str, String> {
         return Err(format!("{name} `{text}` is not an integer: write all its digits"));
     }
     Ok(magnitude)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_in_words_are_the_digits_one_by_one() {
+        let mut text = String::new();
+        for length in 1..90_usize {
+            text.push(char::from(b'0' + (length * 7 + 9) as u8 % 10));
+            let expected = U256::from_str_radix(&text, 10).ok();
+            assert_eq!(decimal(&text), expected, "{text}");
+        }
+        let largest = U256::MAX.to_string();
+        assert_eq!(decimal(&largest), Some(U256::MAX));
+        assert_eq!(decimal(&format!("{}6", &largest[..largest.len() - 1])), None);
+        assert_eq!(decimal(&format!("{}{largest}", "0".repeat(100))), Some(U256::MAX));
+    }
 }

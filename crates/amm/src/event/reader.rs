@@ -1,6 +1,6 @@
 //! Files of events: CSV with a header, or one JSON object per line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read};
 
 use serde::Deserialize;
@@ -25,13 +25,15 @@ const MAX_LINE: u64 = 1 << 20;
 pub type Events<'a> = Box<dyn Iterator<Item = Result<Located, EventError>> + 'a>;
 
 struct Record<'a> {
-    columns: &'a HashMap<String, usize>,
+    columns: &'a csv::StringRecord,
     record: &'a csv::StringRecord,
 }
 
 impl Row for Record<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.record.get(*self.columns.get(name)?).filter(|text| !text.is_empty())
+        // A header is a handful of names: comparing them beats hashing one.
+        let column = self.columns.iter().position(|column| column == name)?;
+        self.record.get(column).filter(|text| !text.is_empty())
     }
 }
 
@@ -41,14 +43,14 @@ impl Row for Record<'_> {
 /// A header that cannot be read or lacks the columns of events and of raw logs.
 pub fn read_csv<'a>(input: impl Read + 'a) -> Result<Events<'a>, EventError> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
-    let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?.clone();
-    let columns: HashMap<String, usize> =
-        header.iter().enumerate().map(|(place, name)| (name.trim().to_owned(), place)).collect();
-    if let Some((_, twice)) = header.iter().enumerate().find(|(place, name)| columns.get(name.trim()) != Some(place)) {
-        return Err(EventError { line: 1, reason: format!("the column {} is there twice", twice.trim()) });
+    let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?;
+    let columns: csv::StringRecord = header.iter().map(str::trim).collect();
+    let mut names = HashSet::new();
+    if let Some(twice) = columns.iter().find(|name| !names.insert(*name)) {
+        return Err(EventError { line: 1, reason: format!("the column {twice} is there twice") });
     }
-    let raw = columns.contains_key("topics") && columns.contains_key("data");
-    if !raw && !columns.contains_key("kind") {
+    let raw = names.contains("topics") && names.contains("data");
+    if !raw && !names.contains("kind") {
         let reason = "no column kind (decoded events) and no topics and data (raw logs)".into();
         return Err(EventError { line: 1, reason });
     }
@@ -78,11 +80,15 @@ fn locate(row: &impl Row, line: u64, raw: bool) -> Result<Located, EventError> {
     Ok(Located { place, line, event })
 }
 
-struct Object<'a>(HashMap<&'a str, &'a str>);
+/// The fields of a line, their values as written.
+#[derive(Deserialize)]
+struct Object<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
 
 impl Row for Object<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).copied().filter(|text| !text.is_empty() && *text != "null")
+        let text = self.0.get(name)?.get();
+        let text = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text);
+        Some(text).filter(|text| !text.is_empty() && *text != "null")
     }
 }
 
@@ -114,15 +120,7 @@ pub fn read_json_lines<'a>(input: impl BufRead + 'a) -> Events<'a> {
 }
 
 fn json_event(text: &str, line: u64) -> Result<Located, EventError> {
-    #[derive(Deserialize)]
-    struct Line<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
-    let fail = |reason: String| EventError { line, reason };
-    let Line(fields) = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
-    fn unquote(raw: &RawValue) -> &str {
-        let text = raw.get();
-        text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text)
-    }
-    let object = Object(fields.iter().map(|(name, raw)| (*name, unquote(raw))).collect());
+    let object: Object = serde_json::from_str(text).map_err(|error| EventError { line, reason: error.to_string() })?;
     let raw = object.get("topics").is_some() && object.get("data").is_some();
     locate(&object, line, raw)
 }

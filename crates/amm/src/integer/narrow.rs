@@ -46,6 +46,10 @@ pub fn mul_div(a: u128, b: u128, divisor: u128) -> Option<u128> {
 #[inline]
 fn digit(high: u128, next: u128, divisor: u128) -> (u128, u128) {
     let (top, bottom) = (divisor >> 64, divisor & u128::from(u64::MAX));
+    if high < top {
+        // Common, and a division less: the digit is zero.
+        return (0, high << 64 | next);
+    }
     let mut guess = high / top;
     let mut rest = high - guess * top;
     while guess >> 64 != 0 || guess * bottom > (rest << 64 | next) {

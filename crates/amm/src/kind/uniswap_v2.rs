@@ -9,7 +9,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
-use crate::integer::{div_up, to_f64};
+use crate::integer::{div_up, narrow, to_f64};
 
 /// The largest reserve the pair stores (`uint112`).
 pub const MAX_RESERVE: u128 = (1 << 112) - 1;
@@ -182,12 +182,16 @@ impl UniswapV2 {
         let (reserve_in, reserve_out) = self.filled(token_in)?;
         let kept = u128::from(self.fee_denominator - self.fee[token_in]);
         let scale = u128::from(self.fee_denominator);
-        // Most swaps fit native integers; whales of 18-decimal tokens need the wide path.
         if let Some(paid) = amount_in.checked_mul(kept)
-            && let Some(numerator) = paid.checked_mul(reserve_out)
             && let Some(denominator) = reserve_in.checked_mul(scale).and_then(|product| product.checked_add(paid))
         {
-            return Ok(numerator / denominator);
+            if let Some(numerator) = paid.checked_mul(reserve_out) {
+                return Ok(numerator / denominator);
+            }
+            let (high, low) = narrow::product(paid, reserve_out);
+            if let Some(quotient) = narrow::quotient(high, low, denominator) {
+                return Ok(quotient);
+            }
         }
         // 112 + 32 + 112 bits: the product fits 256.
         let paid = U256::from(amount_in) * U256::from(kept);

@@ -160,17 +160,7 @@ impl Tally {
 
     /// Prints one line of the table.
     pub fn print(&self) {
-        println!(
-            "{:<28} {:>6} answers {:>6} equal   worst difference {}",
-            self.family, self.answers, self.equal, self.worst
-        );
-    }
-
-    /// Prints, and fails unless exactly `expected` answers were compared and all are equal.
-    pub fn assert_exact(&self, expected: usize) {
-        self.print();
-        assert_eq!(self.differing, Vec::<String>::new(), "{}", self.family);
-        assert_eq!((self.answers, self.equal), (expected, expected), "{}", self.family);
+        say(&format!("{:<40} {:>8} {:>6} {:>17}", self.family, self.answers, self.equal, self.worst));
     }
 }
 

@@ -5,6 +5,8 @@ mod backtest;
 mod data;
 mod demo;
 mod features;
+mod pool;
+mod quote;
 mod run;
 mod show;
 mod signals;
@@ -43,6 +45,11 @@ pub enum Command {
     Signals(signals::Signals),
     /// Recompute the equity hash from signals and candles alone.
     Audit(audit::Audit),
+    /// An exact quote from a pool's state.
+    Quote(quote::Quote),
+    /// A pool's events through the exact engine.
+    #[command(subcommand)]
+    Pool(pool::Pool),
     /// Open any run id, hash or content id.
     Show(show::Show),
 }
@@ -61,6 +68,8 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Walkforward(command) => command.run(&workspace, console).map(|()| true),
         Command::Signals(command) => command.run(&workspace, console).map(|()| true),
         Command::Audit(command) => command.run(&workspace, console),
+        Command::Quote(command) => command.run(&workspace, console).map(|()| true),
+        Command::Pool(command) => command.run(&workspace, console),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
     }
 }

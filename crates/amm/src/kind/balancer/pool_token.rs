@@ -11,7 +11,8 @@ use super::stable_math::{Balances, Curve, Join};
 use crate::error::AmmError;
 use crate::kind::checked::{difference, divide, product, sum};
 
-/// What the contract keeps to know its protocol fees.
+/// What the contract keeps to know its protocol fees, from its second version (November
+/// 2022) on; the first mints them by another formula.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolTokenState {
     /// All pool tokens, those in the Vault included.

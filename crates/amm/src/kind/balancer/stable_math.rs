@@ -21,9 +21,9 @@ const MAX_ITERATIONS: usize = 255;
 /// Which iteration of the invariant a pool's contract runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvariantVersion {
-    /// Composable stable pools: every division truncates.
+    /// Composable stable pools and the second stable pools (June 2022): every division truncates.
     Truncating,
-    /// Stable, meta-stable and phantom stable pools: the invariant is rounded up.
+    /// The first stable pools (June 2021), meta-stable and phantom stable pools: the invariant is rounded up.
     RoundingUp,
 }
 

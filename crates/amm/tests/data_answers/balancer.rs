@@ -1,14 +1,10 @@
 //! The recorded `querySwap` answers of Balancer V2 pools, equal to the last unit.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test reads its data and fails where it stands")]
-
-mod common;
-
 use std::fs;
 
+use crate::common::{Answer, Tally, answers, data, read};
 use assay_amm::snapshot::{self, Snapshot};
 use assay_amm::{Context, PoolKind};
-use common::{Answer, Tally, answers, data, read};
 
 const STATES: &str = "arbitrage/quotes/states/chain_data/1";
 const ANSWERS: &str = "arbitrage/quotes/answers/tests/balancer";
@@ -64,8 +60,8 @@ fn tally(family: &str, prefix: &str, kinds: &[PoolKind], files: &[&str]) -> Tall
     tally
 }
 
-#[test]
-fn weighted_answers_are_equal() {
+/// How every recorded answer of a weighted pool compares.
+pub fn weighted() -> Tally {
     let files = [
         "test_balancer_v2_onchain_parity/test_balancer_v2_expanded_multi_token_given_in.json",
         "test_balancer_v2_onchain_parity/test_balancer_v2_expanded_multi_token_given_out.json",
@@ -75,15 +71,15 @@ fn weighted_answers_are_equal() {
         "test_balancer_v2_onchain_parity/test_balancer_v2_weth_bal_query_swap.json",
         "test_balancer_v2_onchain_parity/test_balancer_v2_weth_rpl_query_swap.json",
     ];
-    tally("balancer-weighted", "balancer_weighted", &[PoolKind::BalancerWeighted], &files).assert_exact(588);
+    tally("balancer-weighted", "balancer_weighted", &[PoolKind::BalancerWeighted], &files)
 }
 
-#[test]
-fn stable_answers_are_equal() {
+/// How every recorded answer of a stable pool compares.
+pub fn stable() -> Tally {
     let files = [
         "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_in.json",
         "test_balancer_stable_onchain_parity/test_balancer_v2_stable_query_swap_given_out.json",
     ];
     let kinds = [PoolKind::BalancerStable, PoolKind::BalancerComposableStable];
-    tally("balancer-stable", "balancer_stable", &kinds, &files).assert_exact(216);
+    tally("balancer-stable", "balancer_stable", &kinds, &files)
 }

@@ -1,6 +1,4 @@
 //! The recorded answers of Curve contracts at real blocks, equal to the wei.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read files and fail by panicking")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,6 +9,8 @@ use assay_amm::{Pool, U256};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::common::Tally;
+
 #[derive(Deserialize)]
 struct Answers {
     entries: BTreeMap<String, Answer>,
@@ -19,14 +19,6 @@ struct Answers {
 #[derive(Deserialize)]
 struct Answer {
     value: Box<RawValue>,
-}
-
-/// What a family of questions came to.
-#[derive(Default)]
-struct Tally {
-    asked: usize,
-    equal: usize,
-    worst: U256,
 }
 
 fn folder() -> PathBuf {
@@ -83,8 +75,8 @@ fn ask(snapshot: &Snapshot, function: &str, argument: &str, amount: U256) -> U25
     }
 }
 
-#[test]
-fn every_recorded_answer_is_equal() {
+/// How every recorded answer of a Curve contract compares, by kind and function.
+pub fn tallies() -> Vec<Tally> {
     let one = |name: &str| vec![snapshot::decode(&state(name)).unwrap()];
     let files = [
         ("test_curve_tripool_get_dy", one("curve_tripool_block_24407242")),
@@ -110,20 +102,11 @@ fn every_recorded_answer_is_equal() {
                 None => &snapshots[0],
             };
             let got = ask(snapshot, parts[0], &parts[1..].join("|"), amount);
-            let tally = tallies.entry(format!("{} {}", snapshot.pool.kind(), parts[0])).or_default();
-            tally.asked += 1;
-            tally.equal += usize::from(got == expected);
-            tally.worst = tally.worst.max(got.abs_diff(expected));
+            let family = format!("{} {}", snapshot.pool.kind(), parts[0]);
+            tallies.entry(family.clone()).or_insert_with(|| Tally::new(&family)).compare(&question, expected, got);
         }
     }
-    println!("{:<40} {:>8} {:>6} {:>16}", "family", "answers", "equal", "worst difference");
-    for (family, tally) in &tallies {
-        println!("{family:<40} {:>8} {:>6} {:>16}", tally.asked, tally.equal, tally.worst);
-    }
-    assert_eq!(tallies.values().map(|tally| tally.asked).sum::<usize>(), 768);
-    for (family, tally) in &tallies {
-        assert_eq!((tally.equal, tally.worst), (tally.asked, U256::ZERO), "{family}");
-    }
+    tallies.into_values().collect()
 }
 
 /// The same pool under the rules of its successor, which count A in smaller units and work
