@@ -5,6 +5,7 @@
 VENV ?= $(CURDIR)/.venv
 CONTRACTS ?= $(CURDIR)/.contracts
 BENCH_VENV ?= $(CURDIR)/.venv-bench
+V3_SIMULATOR ?= $(CURDIR)/.v3-simulator
 ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
 DATA ?=
 FUZZ_SECONDS ?= 30
@@ -12,11 +13,13 @@ FUZZ_SECONDS ?= 30
 export ASSAY_PYTHON := $(VENV)/bin/python
 export ASSAY_TEST_DATA
 export ASSAY_CONTRACTS := $(CONTRACTS)
+export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 
 # Random operations on each pool kind and its contract in `make verify`.
 FUZZ_OPERATIONS ?= 100000
 
 .PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present
+.PHONY: demo build test test-data verify contracts lint bench bench-amm clean-venv cargo-present m4-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -52,12 +55,18 @@ lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-bench: cargo-present $(BENCH_VENV)/.ready ## our speed beside the peers', measured in one run
+bench: cargo-present m4-present $(BENCH_VENV)/.ready $(CONTRACTS)/.ready $(V3_SIMULATOR)/.ready ## our speed beside the peers', measured in one run
 	$(BENCH_VENV)/bin/python benches/table.py
+
+bench-amm: cargo-present m4-present $(CONTRACTS)/.ready $(V3_SIMULATOR)/.ready ## the rows of the AMM engine alone
+	python3 benches/table.py amm
 
 cargo-present:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 from https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: on Debian, apt-get install build-essential" >&2; exit 1; }
+
+m4-present:
+	@command -v m4 >/dev/null || { echo "m4 is missing, which a peer's build needs: on Debian, apt-get install m4" >&2; exit 1; }
 
 # Marks a virtual environment as complete only after its last package is in.
 $(VENV)/.ready: testdata/requirements.txt
@@ -74,6 +83,13 @@ $(CONTRACTS)/.ready: testdata/contracts/package.json testdata/contracts/package-
 	cd $(CONTRACTS) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
 	touch $@
 
+$(V3_SIMULATOR)/.ready: benches/peers/v3-simulator/package.json benches/peers/v3-simulator/package-lock.json benches/peers/v3-simulator/replay.js
+	@command -v npm >/dev/null || { echo "npm is missing: on Debian, apt-get install npm" >&2; exit 1; }
+	mkdir -p $(V3_SIMULATOR)
+	cp $^ $(V3_SIMULATOR)/
+	cd $(V3_SIMULATOR) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
+	touch $@
+
 $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: on Debian, apt-get install python3 python3-venv" >&2; exit 1; }
 	python3 -m venv $(BENCH_VENV) || { echo "python3 has no venv module: on Debian, apt-get install python3-venv" >&2; exit 1; }
@@ -81,4 +97,4 @@ $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	touch $@
 
 clean-venv:
-	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS)
+	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS) $(V3_SIMULATOR)

@@ -1,11 +1,15 @@
 """Prints our speed beside the peers', each pair measured one after the other in one run.
 
-usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, learning
+usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, learning,
+                            hop, quote, ticks, replay, pool-memory, curve, balancer, alone (the AMM
+                            engine, or `amm` for all of these)
 
 `make bench` runs it in the virtual environment that holds the peers. Ratios are in
 CPU seconds unless a row says otherwise: machines are shared, so a lone second proves
 nothing. `learning` takes minutes; the peer's curves are cached in
-benches/peers/sb3_learning.json, made by benches/peers/sb3_learning.py.
+benches/peers/sb3_learning.json, made by benches/peers/sb3_learning.py. Rows of the AMM
+engine give the minimum and the median of batches of wall time; the ratio is the median
+over batches that were timed right after each other.
 """
 
 import json
@@ -19,6 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
 ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "learning"]
+AMM_ROWS = ["hop", "quote", "ticks", "replay", "pool-memory", "curve", "balancer", "alone"]
 table = []
 
 
@@ -143,6 +148,78 @@ def memory():
     table.append(("training on 1 M candles, peak memory in GiB", f"{gib:.2f}", "—", "—", "< 1", "yes" if gib < 1 else "no"))
 
 
+def amm(name):
+    """The cases of one row of the AMM engine, from the project that links the peers."""
+    folder = ROOT / "benches" / "amm"
+    defaults = {"ASSAY_TEST_DATA": ROOT.parent / "shared" / "data", "ASSAY_CONTRACTS": ROOT / ".contracts", "CARGO_TARGET_DIR": ROOT / "target"}
+    environment = {**{name: str(path) for name, path in defaults.items()}, **os.environ}
+    command = ["cargo", "run", "--quiet", "--release", "--locked", "--manifest-path", folder / "Cargo.toml", "--", name]
+    return run(command, env=environment)[0]
+
+
+def duration(nanoseconds):
+    return f"{nanoseconds:.1f} ns" if nanoseconds < 1000 else f"{nanoseconds / 1000:.2f} µs"
+
+
+def races(name, label, limits, needs_faster=False):
+    """One line per case and peer; `limits` are in nanoseconds per case, on the minimum."""
+    for case in amm(name):
+        mine, *others = case["contenders"]
+        limit = limits.get(case["case"])
+        value = f"{duration(mine['min_ns'])} (median {duration(mine['median_ns'])})"
+        if not others:
+            table.append((f"{label}{case['case']}", value, "—", "—", "—", "—"))
+        for other in others:
+            words = f"≤ {duration(limit)}" if limit else "faster" if needs_faster else "—"
+            met = mine["min_ns"] <= limit if limit else other["ratio"] > 1
+            theirs = f"{duration(other['min_ns'])} (median {duration(other['median_ns'])})"
+            row(f"{label}{case['case']}", value, other["name"], theirs, other["ratio"], words, met)
+
+
+def hop():
+    races("hop", "constant-product hop, ", {"USDC to WETH": 20, "WETH to an 18-decimal token": 20})
+
+
+def quote():
+    limits = {"1 WETH in": 200, "1 WBTC in": 400, "100 WBTC in": 5000}
+    races("quote", "V3 quote, WBTC/WETH with 458 ticks, ", limits)
+
+
+def ticks():
+    races("ticks", "", {}, needs_faster=True)
+
+
+def curve():
+    races("curve", "", {}, needs_faster=True)
+
+
+def balancer():
+    races("balancer", "", {}, needs_faster=True)
+
+
+def alone():
+    races("alone", "", {})
+
+
+def replay():
+    mine = amm("replay")[-1]
+    script = pathlib.Path(os.environ.get("ASSAY_V3_SIMULATOR", ROOT / ".v3-simulator")) / "replay.js"
+    theirs = run(["node", script, mine["path"], mine["sqrt_price_x96"], str(mine["tick_spacing"])])[0][-1]
+    if theirs["wrong"] or theirs["events"] != mine["events"]:
+        sys.exit(f"the peers' replays differ: {theirs} against {mine}")
+    speed, peer_speed = mine["events_per_second_best"], theirs["events_per_second_best"]
+    values = [f"{r['events_per_second_best']:,.0f} (median {r['events_per_second_median']:,.0f})" for r in (mine, theirs)]
+    name = f"replay of {mine['events']:,} Slipstream events, fee growth and comparison with the record, events/s, one core"
+    row(name, values[0], "uniswap-v3-simulator (fee set at its change)", values[1], speed / peer_speed, "≥ 1,000,000", speed >= 1e6)
+
+
+def pool_memory():
+    mine = amm("memory")[-1]
+    name = f"V3 pool with {mine['ticks']} ticks, bytes"
+    ratio = mine["amms_bytes"] / mine["bytes"]
+    row(name, f"{mine['bytes']:,}", "amms-rs (no fee growth)", f"{mine['amms_bytes']:,}", ratio, "< 64,000", mine["bytes"] < 64_000)
+
+
 def learning():
     lines = ours("assay-train", "learning")
     result = lines[-1]
@@ -156,14 +233,17 @@ def learning():
 
 
 def main():
-    wanted = sys.argv[1:] or ROWS
-    unknown = set(wanted) - set(ROWS)
+    wanted = sys.argv[1:] or ROWS + AMM_ROWS
+    wanted = [row for name in wanted for row in (AMM_ROWS if name == "amm" else [name])]
+    unknown = set(wanted) - set(ROWS + AMM_ROWS)
     if unknown:
-        sys.exit(f"unknown rows {sorted(unknown)}; there are {', '.join(ROWS)}")
+        sys.exit(f"unknown rows {sorted(unknown)}; there are {', '.join(ROWS + AMM_ROWS)} and amm")
     for name in wanted:
         print(f"{name} …", file=sys.stderr)
         {"ppo": ppo, "offpolicy": offpolicy, "backtest": backtest, "indicators": indicators,
-         "import": import_file, "memory": memory, "learning": learning}[name]()
+         "import": import_file, "memory": memory, "learning": learning, "hop": hop, "quote": quote,
+         "ticks": ticks, "replay": replay, "pool-memory": pool_memory, "curve": curve,
+         "balancer": balancer, "alone": alone}[name]()
     head = ("work", "ours", "peer", "ratio", "target", "met")
     widths = [max(len(str(line[column])) for line in [head, *table]) for column in range(len(head))]
     for line in [head, *table]:

@@ -376,8 +376,8 @@ impl Replay {
             self.counts.modes[mode as usize] += 1;
             return Ok(());
         }
-        check_reached(located, &swap)?;
         let (mode, differences) = self.closest(&swap, order).map_err(|source| impossible(located, source))?;
+        check_reached(located, &swap)?;
         self.compare(located, Some(mode), differences);
         self.follow(&swap);
         Ok(())

@@ -134,7 +134,15 @@ impl Evm {
     where
         for<'a> <A::SolType as SolType>::Token<'a>: TokenSeq<'a>,
     {
-        self.send(OWNER, TxKind::Call(to), call_data(signature, arguments), false).map(Words)
+        self.view_raw(to, call_data(signature, arguments))
+    }
+
+    /// Asks a view with encoded call data.
+    ///
+    /// # Errors
+    /// What the contract reverts with.
+    pub fn view_raw(&mut self, to: Address, data: Bytes) -> Result<Words, Revert> {
+        self.send(OWNER, TxKind::Call(to), data, false).map(Words)
     }
 
     /// Reads a storage slot.
