@@ -126,7 +126,7 @@ fn a_missing_mint() {
     let first = &replay.mismatches()[0];
     assert_eq!((first.line, first.event), (2, "swap"));
     let fields: Vec<&str> = first.differences.iter().map(|difference| difference.field).collect();
-    assert_eq!(fields, ["amount_in", "amount_out", "sqrt_price_x96", "liquidity", "tick"]);
+    assert_eq!(fields, ["amount_in", "amount_out", "liquidity"], "without liquidity the price moves for nothing");
     let error = replay.apply(&events[3]).unwrap_err();
     let ReplayError::Impossible { line: 5, event: "burn", source, .. } = &error else { panic!("{error}") };
     assert!(matches!(**source, AmmError::Liquidity { .. }));
