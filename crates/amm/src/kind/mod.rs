@@ -20,6 +20,7 @@ pub(crate) mod state;
 pub mod uniswap_v2;
 pub mod uniswap_v3;
 pub mod uniswap_v4;
+pub mod wrapped_native;
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,6 +41,7 @@ pub use solidly::Solidly;
 pub use uniswap_v2::UniswapV2;
 pub use uniswap_v3::UniswapV3;
 pub use uniswap_v4::UniswapV4;
+pub use wrapped_native::WrappedNative;
 
 /// What a pool is, by the maths of its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +78,8 @@ pub enum PoolKind {
     BalancerStable,
     /// Balancer V2 composable stable, with its own pool token among the tokens.
     BalancerComposableStable,
+    /// The wrapped native coin, one for one.
+    WrappedNative,
 }
 
 /// What our answers for a kind were compared with.
@@ -96,7 +100,7 @@ pub struct UnknownKind {
 
 impl PoolKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UniswapV2,
         Self::UniswapV3,
         Self::PancakeV3,
@@ -113,6 +117,7 @@ impl PoolKind {
         Self::BalancerWeighted,
         Self::BalancerStable,
         Self::BalancerComposableStable,
+        Self::WrappedNative,
     ];
 
     /// The name used in state files, options and reports.
@@ -135,6 +140,7 @@ impl PoolKind {
             Self::BalancerWeighted => "balancer-weighted",
             Self::BalancerStable => "balancer-stable",
             Self::BalancerComposableStable => "balancer-composable-stable",
+            Self::WrappedNative => "wrapped-native",
         }
     }
 
@@ -191,6 +197,8 @@ pub enum Pool {
     CurveCryptoTwo(CurveCrypto),
     /// Curve CryptoSwap with three coins.
     CurveCryptoThree(CurveCrypto),
+    /// The wrapped native coin.
+    WrappedNative(WrappedNative),
 }
 
 impl Pool {
@@ -202,6 +210,7 @@ impl Pool {
         use state::{balancer, concentrated, curve, solidly, uniswap_v2};
         Ok(match kind {
             PoolKind::UniswapV2 => Self::UniswapV2(uniswap_v2::decode(text)?),
+            PoolKind::WrappedNative => Self::WrappedNative(WrappedNative::decode(text)?),
             PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::UniswapV4 | PoolKind::Slipstream => {
                 concentrated::decode(text, kind)?
             }
@@ -241,6 +250,7 @@ impl Pool {
             Self::CurveNg(_) => PoolKind::CurveNg,
             Self::CurveCryptoTwo(_) => PoolKind::CurveCryptoTwo,
             Self::CurveCryptoThree(_) => PoolKind::CurveCryptoThree,
+            Self::WrappedNative(_) => PoolKind::WrappedNative,
         }
     }
 
@@ -278,6 +288,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.token_count(),
             Self::CurveCryptoTwo(pool) => pool.token_count(),
             Self::CurveCryptoThree(pool) => pool.token_count(),
+            Self::WrappedNative(pool) => pool.token_count(),
         }
     }
 
@@ -317,6 +328,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::CurveCryptoTwo(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
             Self::CurveCryptoThree(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
+            Self::WrappedNative(pool) => pool.quote_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -346,6 +358,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::CurveCryptoTwo(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
             Self::CurveCryptoThree(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
+            Self::WrappedNative(pool) => pool.quote_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -374,6 +387,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::CurveCryptoTwo(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
             Self::CurveCryptoThree(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
+            Self::WrappedNative(pool) => pool.swap_exact_in(token_in, token_out, amount_in, context),
         }
     }
 
@@ -402,6 +416,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::CurveCryptoTwo(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
             Self::CurveCryptoThree(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
+            Self::WrappedNative(pool) => pool.swap_exact_out(token_in, token_out, amount_out, context),
         }
     }
 
@@ -469,6 +484,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.marginal_price(token_in, token_out, context),
             Self::CurveCryptoTwo(pool) => pool.marginal_price(token_in, token_out, context),
             Self::CurveCryptoThree(pool) => pool.marginal_price(token_in, token_out, context),
+            Self::WrappedNative(pool) => pool.marginal_price(token_in, token_out, context),
         }
     }
 
@@ -491,6 +507,7 @@ impl Pool {
             Self::CurveNg(pool) => pool.max_in(token_in, token_out, context),
             Self::CurveCryptoTwo(pool) => pool.max_in(token_in, token_out, context),
             Self::CurveCryptoThree(pool) => pool.max_in(token_in, token_out, context),
+            Self::WrappedNative(pool) => pool.max_in(token_in, token_out, context),
         }
     }
 }
