@@ -7,7 +7,10 @@ use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::kind::solidly::{Curve, Solver};
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3, UniswapV4};
+use crate::kind::{
+    BalancerStable, BalancerWeighted, CurveCrypto, CurveMeta, CurveStable, Slipstream, Solidly, UniswapV2, UniswapV3,
+    UniswapV4,
+};
 use crate::pool_kind::{PoolKind, Proof};
 
 /// A pool of any kind with its state. Tokens are addressed by their index in the pool.
