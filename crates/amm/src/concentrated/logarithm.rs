@@ -30,7 +30,6 @@ const fn table() -> [(f64, f64); CENTRES] {
 
 /// log2 of a positive normal number.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the exponent has 11 bits")]
 pub(super) fn log2(value: f64) -> f64 {
     let bits = value.to_bits();
     let exponent = (bits >> 52) as i32 - 1023;

@@ -294,9 +294,13 @@ impl Life {
                 prop_assert!(stake(&mut self.pool, key, -staked));
                 self.changed();
             }
-            let liquidity = self.liquidity(&key);
-            if liquidity > 0 {
-                self.burn(key, liquidity);
+            // V4 refuses to move more than 127 bits at once: then in smaller parts.
+            let mut part = self.liquidity(&key);
+            while part > 0 {
+                let liquidity = self.liquidity(&key);
+                self.burn(key, part.min(liquidity));
+                let left = self.liquidity(&key);
+                part = if left == liquidity { part / 2 } else { left };
             }
             self.collect(key, [u128::MAX; 2]);
             self.check()?;
