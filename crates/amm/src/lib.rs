@@ -15,14 +15,11 @@ mod error;
 pub mod event;
 pub mod integer;
 pub mod kind;
-mod pool;
-mod pool_kind;
 pub mod replay;
 pub mod snapshot;
 pub mod trade;
 
 pub use context::{Context, Fee, MarginalPrice, Quote, check_pair};
 pub use error::AmmError;
-pub use pool::Pool;
-pub use pool_kind::{PoolKind, Proof, UnknownKind};
+pub use kind::{Pool, PoolKind, Proof, UnknownKind};
 pub use ruint::aliases::{U256, U512};

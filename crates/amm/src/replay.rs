@@ -7,7 +7,10 @@
 
 use ruint::aliases::U256;
 
-use crate::concentrated::{Amount, Core, PIPS, PositionKey, Swapped};
+use crate::concentrated::{
+    Amount, Core, MAX_SQRT_PRICE, MIN_SQRT_PRICE, MIN_TICK, PIPS, PositionKey, Swapped, sqrt_price_at_tick,
+    tick_at_sqrt_price,
+};
 use crate::context::{Context, Fee};
 use crate::error::AmmError;
 use crate::event::{Event, LiquidityEvent, Located, Place, SwapEvent, SwapMode};
@@ -90,7 +93,7 @@ pub struct FeeChange {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The same event twice.
-    #[error("line {line}: {place} is there twice")]
+    #[error("line {line}: {place} is there twice: keep one of them")]
     Doubled {
         /// Line of the second.
         line: u64,
@@ -374,6 +377,7 @@ impl Replay {
             return Ok(());
         }
         let (mode, differences) = self.closest(&swap, order).map_err(|source| impossible(located, source))?;
+        check_reached(located, &swap)?;
         self.compare(located, Some(mode), differences);
         self.follow(&swap);
         Ok(())
@@ -468,6 +472,23 @@ impl Replay {
             self.mismatches.push(Mismatch { place, line, before, event, mode, differences });
         }
     }
+}
+
+/// Checks that a price and tick are some pool's: the tick is the price's own, or the one
+/// below it when a downward swap ended exactly on a tick.
+fn check_reached(located: &Located, swap: &SwapEvent) -> Result<(), ReplayError> {
+    let (price, tick) = (swap.sqrt_price_x96, swap.tick);
+    let own = tick_at_sqrt_price(price).map_err(|_| {
+        let reason =
+            format!("sqrt_price_x96 {price} is not in {MIN_SQRT_PRICE} … {MAX_SQRT_PRICE}: correct the record");
+        wrong(located, reason)
+    })?;
+    let on_tick = sqrt_price_at_tick(own).is_ok_and(|boundary| boundary == price);
+    if tick != own && !(on_tick && tick >= MIN_TICK && tick == own - 1) {
+        let reason = format!("tick {tick} is not that of sqrt_price_x96 {price}, which is {own}: correct the record");
+        return Err(wrong(located, reason));
+    }
+    Ok(())
 }
 
 fn context(fee_pips: Option<u32>) -> Context {

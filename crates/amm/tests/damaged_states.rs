@@ -10,12 +10,21 @@ use proptest::strategy::ValueTree;
 use support::{damage, damaged};
 
 /// One or more states of every family that `snapshot` reads. A new family adds its own.
-const SAMPLES: [&str; 2] = [
+const SAMPLES: [&str; 5] = [
     r#"{"kind": "uniswap-v2", "block": 12412732, "timestamp": 1620766000,
         "reserves_token0": "42091913151800330961670", "reserves_token1": 1827023676933994067435, "fee": "3/1000",
         "tokens": [{"address": "0x87d7", "symbol": "T0", "decimals": 18}, {"address": "0xc02a"}]}"#,
     r#"{"block_timestamp": 7, "reserves_token0": 12, "reserves_token1": "5192296858534827628530496329220095",
         "fee_token0": "25/10000", "fee_token1": "30/10000", "token0": {"address": "0x1"}, "token1": {"address": "0x2"}}"#,
+    r#"{"kind": "uniswap-v3", "tick_spacing": 60, "sqrt_price_x96": "79228162514264337593543950336", "tick": 0, "liquidity": 3000000000000,
+        "fee": 3000, "fee_protocol": [4, 0], "ticks": [{"tick": -120, "liquidity_gross": 3000000000000, "liquidity_net": 3000000000000},
+        {"tick": 180, "liquidity_gross": "3000000000000", "liquidity_net": "-3000000000000"}]}"#,
+    r#"{"kind": "uniswap-v4", "scalars": {"tick_spacing": 10, "sqrt_price_x96": 79267784519130042428790663799, "tick": 10,
+        "liquidity": "7000000", "lp_fee": 500, "protocol_fee_zero_for_one": 1000}, "tick_data": {"20": [7000000, -7000000],
+        "-20": {"liquidity_gross": 5000000, "liquidity_net": 5000000}, "15000": [1, 1], "887270": [1, -1], "0": [2000000, 2000000]}}"#,
+    r#"{"kind": "slipstream", "tick_spacing": 200, "sqrt_price_x96": 79228162514264337593543950336, "tick": 0, "liquidity": 9,
+        "fee": 450, "unstaked_fee_pips": 100000, "ticks": [{"tick": -887200, "liquidity_gross": 9, "liquidity_net": 9},
+        {"tick": 887200, "liquidity_gross": 9, "liquidity_net": -9}]}"#,
 ];
 
 /// Asks everything of whatever can be read. True when the text is a state.
@@ -63,7 +72,7 @@ fn damages_are_survived() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let cases = (0..SAMPLES.len(), prop::collection::vec(damage(), 1..=3));
     let (mut read, mut refused) = (0, 0);
-    for _ in 0..6_000 {
+    for _ in 0..9_000 {
         let (sample, damages) = cases.new_tree(&mut runner).unwrap().current();
         if survives(&damaged(SAMPLES[sample], &damages)) { read += 1 } else { refused += 1 }
     }

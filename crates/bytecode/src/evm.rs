@@ -126,6 +126,23 @@ impl Evm {
         self.send(from, TxKind::Call(to), data, true).map(Words)
     }
 
+    /// Sends native coins along with encoded call data; the sender is given them first.
+    ///
+    /// # Errors
+    /// What the contract reverts with.
+    pub fn transact_paying(&mut self, from: Address, to: Address, value: U256, data: Bytes) -> Result<Words, Revert> {
+        let mut account = self.account(from);
+        account.balance = account.balance.saturating_add(value);
+        self.database_mut().insert_account_info(from, account);
+        self.send_paying(from, TxKind::Call(to), value, data, true).map(Words)
+    }
+
+    /// The native coins of an account.
+    #[must_use]
+    pub fn coins(&self, of: Address) -> U256 {
+        self.account(of).balance
+    }
+
     /// Asks a view: as a transaction, without its effects.
     ///
     /// # Errors
@@ -168,9 +185,21 @@ impl Evm {
     }
 
     fn send(&mut self, from: Address, kind: TxKind, data: Bytes, keep: bool) -> Result<Bytes, Revert> {
+        self.send_paying(from, kind, U256::ZERO, data, keep)
+    }
+
+    fn send_paying(
+        &mut self,
+        from: Address,
+        kind: TxKind,
+        value: U256,
+        data: Bytes,
+        keep: bool,
+    ) -> Result<Bytes, Revert> {
         let transaction = TxEnv {
             caller: from,
             kind,
+            value,
             data,
             gas_limit: GAS_LIMIT,
             gas_price: 0,

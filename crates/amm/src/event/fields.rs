@@ -97,7 +97,10 @@ pub(super) fn swap_of(
     let zero_for_one = paid(amounts[0]) || received(amounts[1]);
     let one_for_zero = paid(amounts[1]) || received(amounts[0]);
     if zero_for_one && one_for_zero {
-        return Err(format!("amount0 {} and amount1 {} have one sign", amounts[0].1, amounts[1].1));
+        let [first, second] = amounts.map(|(negative, amount)| format!("{}{amount}", if negative { "-" } else { "" }));
+        return Err(format!(
+            "amount0 {first} and amount1 {second} have one sign: what is paid in is positive, what is paid out negative"
+        ));
     }
     let (token_in, token_out) = if one_for_zero { (1, 0) } else { (0, 1) };
     Ok(SwapEvent {

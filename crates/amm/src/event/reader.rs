@@ -45,9 +45,9 @@ pub fn read_csv<'a>(input: impl Read + 'a) -> Result<Events<'a>, EventError> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
     let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?;
     let columns: csv::StringRecord = header.iter().map(str::trim).collect();
-    let names: HashSet<&str> = columns.iter().collect();
-    if names.len() != columns.len() {
-        return Err(EventError { line: 1, reason: "a column name is there twice".into() });
+    let mut names = HashSet::new();
+    if let Some(twice) = columns.iter().find(|name| !names.insert(*name)) {
+        return Err(EventError { line: 1, reason: format!("the column {twice} is there twice") });
     }
     let raw = names.contains("topics") && names.contains("data");
     if !raw && !names.contains("kind") {

@@ -278,7 +278,8 @@ impl Slipstream {
         Ok(())
     }
 
-    /// Pays the gauge's fees out. As in the contract, one unit of each stays.
+    /// Pays the gauge's fees out, all but one unit of each, and returns the amounts. As in
+    /// the contract, a single unit is reported each time and never paid.
     pub fn collect_gauge_fees(&mut self) -> [u128; 2] {
         let mut taken = self.gauge_fees;
         for token in 0..2 {

@@ -1,36 +1,16 @@
 //! Pool states as JSON files: one object per pool, at one block.
 //!
-//! Every family has its own file here that reads its fields and checks that a contract
-//! could be in that state. The kind is named by `kind`; files of public test suites
-//! without it are recognised by the fields that only one family has.
+//! The kind is named by `kind`; files of public test suites without it are recognised by
+//! the fields that only one family has. Each kind reads its own fields.
 
-mod balancer;
-mod concentrated;
-mod curve;
-mod solidly;
-mod uniswap_v2;
+mod blocks;
 
-pub use curve::decode_blocks;
-
-use ruint::aliases::U256;
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::error::AmmError;
-use crate::pool::Pool;
-use crate::pool_kind::{PoolKind, UnknownKind};
-
-/// A token as the state file names it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Token {
-    /// Contract address, as written.
-    pub address: String,
-    /// Symbol, empty when unknown.
-    #[serde(default)]
-    pub symbol: String,
-    /// Decimals, when the file says them.
-    pub decimals: Option<u8>,
-}
+pub use crate::kind::state::{SnapshotError, Token};
+use crate::kind::{Pool, PoolKind};
+pub use blocks::decode_blocks;
 
 /// A pool with its tokens at one block.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,26 +26,6 @@ pub struct Snapshot {
     pub block: Option<u64>,
     /// The block's timestamp in seconds (UTC), when the file says it.
     pub timestamp: Option<u64>,
-}
-
-/// A file that is no usable pool state.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
-    /// Not JSON, or a field of the wrong shape.
-    #[error("the state file: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A kind that does not exist.
-    #[error(transparent)]
-    Kind(#[from] UnknownKind),
-    /// No `kind`, and fields of no or of several families.
-    #[error("the state file does not say its kind: add \"kind\", one of {}", PoolKind::ALL.map(PoolKind::name).join(", "))]
-    Unrecognised,
-    /// Fields that contradict each other, or a state no contract can be in.
-    #[error("the state file: {0}")]
-    State(String),
-    /// A state the pool kind refuses.
-    #[error("the state file: {0}")]
-    Pool(#[from] AmmError),
 }
 
 /// The fields that every family shares, and those that tell families apart.
@@ -157,23 +117,7 @@ impl Head {
 pub fn decode(text: &str) -> Result<Snapshot, SnapshotError> {
     let mut head: Head = serde_json::from_str(text)?;
     let kind = head.kind()?;
-    let pool = match kind {
-        PoolKind::UniswapV2 => Pool::UniswapV2(uniswap_v2::decode(text)?),
-        PoolKind::UniswapV3 | PoolKind::PancakeV3 | PoolKind::UniswapV4 | PoolKind::Slipstream => {
-            concentrated::decode(text, kind)?
-        }
-        PoolKind::SolidlyVolatile => Pool::Solidly(solidly::decode(text, false)?),
-        PoolKind::SolidlyStable => Pool::Solidly(solidly::decode(text, true)?),
-        PoolKind::BalancerStable => Pool::BalancerStable(balancer::decode_stable(text, false)?),
-        PoolKind::BalancerComposableStable => Pool::BalancerStable(balancer::decode_stable(text, true)?),
-        PoolKind::BalancerWeighted => Pool::BalancerWeighted(balancer::decode_weighted(text)?),
-        kind @ (PoolKind::CurvePlain
-        | PoolKind::CurveLending
-        | PoolKind::CurveMeta
-        | PoolKind::CurveNg
-        | PoolKind::CurveCryptoTwo
-        | PoolKind::CurveCryptoThree) => curve::decode(text, kind)?,
-    };
+    let pool = Pool::decode(text, kind)?;
     let (block, timestamp) = (head.block, head.timestamp);
     let underlying = std::mem::take(&mut head.tokens_underlying);
     let tokens = head.tokens();
@@ -219,17 +163,4 @@ impl Snapshot {
         };
         (0..self.pool.token_count()).map(name).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// A 256-bit value as a native one.
-fn native<T: TryFrom<U256>>(value: U256, field: &str) -> Result<T, SnapshotError> {
-    T::try_from(value)
-        .map_err(|_| SnapshotError::State(format!("{field} {value} does not fit {} bits", size_of::<T>() * 8)))
-}
-
-/// A ratio written as "3/1000".
-fn ratio(text: &str) -> Result<(u32, u32), SnapshotError> {
-    text.split_once('/')
-        .and_then(|(above, below)| Some((above.trim().parse().ok()?, below.trim().parse().ok()?)))
-        .ok_or_else(|| SnapshotError::State(format!("{text} is no fee: write it as 3/1000")))
 }

@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, Quote, check_pair};
 use crate::error::AmmError;
-use crate::pool::Pool;
+use crate::kind::Pool;
 use crate::snapshot::{Snapshot, SnapshotError};
 
 /// One pool of a route and the pair of tokens it trades.

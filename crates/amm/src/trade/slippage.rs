@@ -5,8 +5,8 @@ use ruint::aliases::{U256, U512};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
 use crate::integer::to_f64;
+use crate::kind::Pool;
 use crate::kind::UniswapV2;
-use crate::pool::Pool;
 
 /// Loss against the spot price, as fractions of what the spot price promises.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use crate::pool_kind::Proof;
+use crate::kind::Proof;
 
 /// Which contract a pool follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

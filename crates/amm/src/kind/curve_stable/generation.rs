@@ -1,6 +1,6 @@
 //! The generations of StableSwap contracts: one invariant, many roundings.
 
-use crate::pool_kind::Proof;
+use crate::kind::Proof;
 
 /// Which contract's rounding a pool follows.
 ///

@@ -38,7 +38,7 @@ struct Weighted {
     pow_version: String,
 }
 
-pub(super) fn decode_weighted(text: &str) -> Result<BalancerWeighted, SnapshotError> {
+pub(in crate::kind) fn decode_weighted(text: &str) -> Result<BalancerWeighted, SnapshotError> {
     let fields: Weighted = serde_json::from_str(text)?;
     let pow_version = match fields.pow_version.as_str() {
         "v1" => PowVersion::LogExp,
@@ -100,7 +100,7 @@ struct PoolTokenFields {
 }
 
 /// A stable pool, composable where `bpt_idx` says so.
-pub(super) fn decode_stable(text: &str, composable: bool) -> Result<BalancerStable, SnapshotError> {
+pub(in crate::kind) fn decode_stable(text: &str, composable: bool) -> Result<BalancerStable, SnapshotError> {
     let fields: Stable = serde_json::from_str(text)?;
     if composable != fields.bpt_idx.is_some() {
         return Err(SnapshotError::State("bpt_idx belongs to composable stable pools, and to those alone".into()));

@@ -3,19 +3,16 @@
 //! The recorded files of public test suites have the same fields without `kind` and
 //! `generation`; their `strategies` numbers say the generation.
 
-mod blocks;
 mod crypto;
-mod stable;
+pub(crate) mod stable;
 
 use ruint::aliases::U256;
 
 use super::{SnapshotError, Token};
-use crate::pool::Pool;
-use crate::pool_kind::PoolKind;
+use crate::kind::Pool;
+use crate::kind::PoolKind;
 
-pub use blocks::decode_blocks;
-
-pub(super) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
+pub(in crate::kind) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
     match kind {
         PoolKind::CurveCryptoTwo | PoolKind::CurveCryptoThree => crypto::decode(text, kind),
         _ => stable::Fields::read(text)?.pool(kind),
@@ -34,7 +31,7 @@ fn powers(tokens: &[Token], digits: u8) -> Result<Vec<U256>, SnapshotError> {
     tokens.iter().map(power).collect()
 }
 
-fn wrong(reason: impl Into<String>) -> SnapshotError {
+pub(crate) fn wrong(reason: impl Into<String>) -> SnapshotError {
     SnapshotError::State(reason.into())
 }
 

@@ -7,16 +7,16 @@ use serde_json::value::RawValue;
 use super::{needed, powers, wrong};
 use crate::context::Context;
 use crate::integer::json;
+use crate::kind::Pool;
+use crate::kind::PoolKind;
 use crate::kind::curve_meta::BasePrice;
 use crate::kind::curve_stable::{Amplification, Generation};
+use crate::kind::state::{SnapshotError, Token};
 use crate::kind::{CurveMeta, CurveStable};
-use crate::pool::Pool;
-use crate::pool_kind::PoolKind;
-use crate::snapshot::{SnapshotError, Token};
 
 /// A pool or a meta pool's base.
 #[derive(Clone, Default, Deserialize)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     pub kind: Option<String>,
     #[serde(default)]
     pub tokens: Vec<Token>,
@@ -53,7 +53,7 @@ pub(super) struct Fields {
 }
 
 #[derive(Clone, Default, Deserialize)]
-pub(super) struct AmplificationFields {
+pub(crate) struct AmplificationFields {
     #[serde(with = "json")]
     pub a_coefficient: U256,
     pub a_ramps: Option<bool>,
@@ -67,7 +67,7 @@ pub(super) struct AmplificationFields {
 
 /// What a public test suite calls its variants of the contracts.
 #[derive(Clone, Copy, Deserialize)]
-pub(super) struct Strategies {
+pub(crate) struct Strategies {
     d_variant: u8,
     y_variant: u8,
     pub swap_style: u8,
@@ -96,7 +96,7 @@ impl Strategies {
 
 impl Fields {
     /// Reads a pool and, of a meta pool, its base.
-    pub(super) fn read(text: &str) -> Result<Self, SnapshotError> {
+    pub(crate) fn read(text: &str) -> Result<Self, SnapshotError> {
         let mut fields = Self::read_one(text)?;
         if let Some(base) = fields.base_text.take() {
             let base = Self::read_one(base.get())?;
@@ -113,7 +113,7 @@ impl Fields {
         Ok(Self { amplification, ..serde_json::from_str(text)? })
     }
 
-    pub(super) fn pool(self, kind: PoolKind) -> Result<Pool, SnapshotError> {
+    pub(crate) fn pool(self, kind: PoolKind) -> Result<Pool, SnapshotError> {
         if kind == PoolKind::CurveMeta {
             return Ok(Pool::CurveMeta(self.meta()?));
         }

@@ -6,11 +6,11 @@ use ruint::aliases::U256;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::stable::{AmplificationFields, Fields, Strategies};
-use super::wrong;
+use super::{Snapshot, SnapshotError, Token};
 use crate::integer::json;
-use crate::pool_kind::PoolKind;
-use crate::snapshot::{Snapshot, SnapshotError, Token};
+use crate::kind::PoolKind;
+use crate::kind::state::curve::stable::{AmplificationFields, Fields, Strategies};
+use crate::kind::state::curve::wrong;
 
 #[derive(Deserialize)]
 struct Blocks {

@@ -27,7 +27,7 @@ struct Fields {
     token1: Option<Token>,
 }
 
-pub(super) fn decode(text: &str, stable: bool) -> Result<Solidly, SnapshotError> {
+pub(in crate::kind) fn decode(text: &str, stable: bool) -> Result<Solidly, SnapshotError> {
     let fields: Fields = serde_json::from_str(text)?;
     if fields.stable.is_some_and(|own| own != stable) {
         return Err(SnapshotError::State("stable contradicts kind".into()));

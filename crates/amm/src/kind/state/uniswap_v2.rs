@@ -21,7 +21,7 @@ struct Fields {
     fee_denom: Option<u32>,
 }
 
-pub(super) fn decode(text: &str) -> Result<UniswapV2, SnapshotError> {
+pub(in crate::kind) fn decode(text: &str) -> Result<UniswapV2, SnapshotError> {
     let fields: Fields = serde_json::from_str(text)?;
     let reserves =
         [native(fields.reserves_token0, "reserves_token0")?, native(fields.reserves_token1, "reserves_token1")?];

@@ -7,10 +7,10 @@ use super::stable::{AmplificationFields, Strategies};
 use super::{powers, wrong};
 use crate::integer::json;
 use crate::kind::CurveCrypto;
+use crate::kind::Pool;
+use crate::kind::PoolKind;
 use crate::kind::curve_crypto::{CryptoFee, CryptoGeneration, Shape};
-use crate::pool::Pool;
-use crate::pool_kind::PoolKind;
-use crate::snapshot::{SnapshotError, Token};
+use crate::kind::state::{SnapshotError, Token};
 
 /// How a public test suite numbers the first tricrypto, the only such pool it has.
 const RECORDED_STYLE: u8 = 4;
@@ -44,7 +44,7 @@ struct Fields {
     fee_gamma: U256,
 }
 
-pub(super) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
+pub(in crate::kind) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
     let mut fields: Fields = serde_json::from_str(text)?;
     fields.amplification = serde_json::from_str(text)?;
     let generation = fields.generation()?;

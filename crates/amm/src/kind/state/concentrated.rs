@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 use super::SnapshotError;
 use crate::concentrated::{Core, Tick};
 use crate::integer::json;
+use crate::kind::Pool;
+use crate::kind::PoolKind;
 use crate::kind::uniswap_v3::ProtocolFee;
 use crate::kind::{Slipstream, UniswapV3, UniswapV4};
-use crate::pool::Pool;
-use crate::pool_kind::PoolKind;
 
 #[derive(Deserialize)]
 struct Fields {
@@ -111,7 +111,7 @@ fn tick_of(index: i32, value: &RawValue) -> Result<Tick, serde_json::Error> {
     Ok(Tick { index, liquidity_gross, liquidity_net, fee_growth_outside_x128: [U256::ZERO; 2] })
 }
 
-pub(super) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
+pub(in crate::kind) fn decode(text: &str, kind: PoolKind) -> Result<Pool, SnapshotError> {
     let outer: Outer = serde_json::from_str(text)?;
     let fields: Fields = match &outer.scalars {
         Some(scalars) => serde_json::from_str(scalars.get())?,
