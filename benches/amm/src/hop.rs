@@ -6,7 +6,7 @@ use amms::amms::Token;
 use amms::amms::amm::AutomatedMarketMaker;
 use amms::amms::uniswap_v2::UniswapV2Pool;
 use assay_amm::kind::UniswapV2;
-use assay_amm::{Context, Pool, U256};
+use assay_amm::{Context, U256};
 use assay_bytecode::{Address, Bytes, Evm, OWNER, Pair, PairFork, call_data};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -40,7 +40,7 @@ fn compare(case: &Case) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let amounts: Vec<U256> =
         (0..AMOUNTS).map(|_| U256::from(case.least + u128::from(random.next_u64()) % (case.least * 999))).collect();
-    let ours = Pool::UniswapV2(UniswapV2::new(case.reserves, 3, 1000).expect("reserves of a real pair"));
+    let ours = UniswapV2::new(case.reserves, 3, 1000).expect("reserves of a real pair");
     let context = Context::default();
     let expected: Vec<U256> = amounts
         .iter()
