@@ -165,7 +165,7 @@ impl Ticks {
 
     pub(crate) fn insert(&mut self, place: usize, tick: Tick) {
         /// Doubling would leave a large pool half empty.
-        const GROWTH: usize = 32;
+        const GROWTH: usize = 16;
         if self.index.len() == self.index.capacity() {
             self.reserve_exact(GROWTH);
         }

@@ -7,6 +7,7 @@
 use ruint::aliases::U256;
 
 use super::generation::Rules;
+use super::native::Rounds;
 use crate::kind::fault::{Fault, add, div, mul, scale, sub};
 
 /// Rounds after which the contracts give up.
@@ -147,8 +148,14 @@ impl Curve {
             k0 = div(mul(mul(k0, *other)?, count)?, d)?;
         }
         let rest = (others[0] / TOLERANCE).max(d / TOLERANCE).max(U256::from(100));
+        let rounds = Rounds::new(self, d, k0, sum, count);
         for _ in 0..ROUNDS {
-            let Some(next) = self.next_balance(k0, sum, d, count, y)? else {
+            let native = rounds.as_ref().and_then(|rounds| rounds.next(u128::try_from(y).ok()?));
+            let next = match native {
+                Some(next) => next.map(U256::from),
+                None => self.next_balance(k0, sum, d, count, y)?,
+            };
+            let Some(next) = next else {
                 y >>= 1;
                 continue;
             };

@@ -7,6 +7,7 @@
 
 mod generation;
 mod invariant;
+mod native;
 
 use ruint::aliases::U256;
 
