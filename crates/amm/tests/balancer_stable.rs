@@ -106,7 +106,7 @@ fn part_of(most: u128, part: u64) -> U256 {
 
 /// Whether the refusal is the contract's for amounts below what the curve resolves.
 fn too_small(error: &AmmError) -> bool {
-    matches!(error, AmmError::Overflow { .. } | AmmError::ZeroAmount)
+    matches!(error, AmmError::Underflow { .. } | AmmError::ZeroAmount)
 }
 
 /// Whether the refusal is one the contract has for pools far out of balance, where the

@@ -42,6 +42,23 @@ fn any_pool() -> impl Strategy<Value = Solidly> {
     )
 }
 
+/// Reserves whose invariant is near the end of 256 bits.
+fn any_full_pool() -> impl Strategy<Value = Solidly> {
+    (any::<u64>(), 0_u32..=16, 0_u32..=300, 0..3_u8).prop_map(|(digits, lean, fee, kind)| {
+        let digits = U256::from(digits | 1 << 63);
+        match kind {
+            // Products of 2^252 to 2^254.
+            0 => Solidly::volatile([digits << (63 + lean) as usize, digits << (63 - lean) as usize], fee).unwrap(),
+            // Up to 2^93: with 2^94 each the product of the pair's product and squares overflows.
+            solver => {
+                let reserves = [digits << 29, digits << (29 - lean / 8) as usize];
+                let solver = if solver == 1 { Solver::Solidly } else { Solver::VelodromeV2 };
+                Solidly::stable(reserves, fee, [18, 18], solver).unwrap()
+            }
+        }
+    })
+}
+
 fn part_of(most: U256, part: u64) -> U256 {
     ((most >> (part % 32) as usize) * U256::from(part) / U256::from(u64::MAX)).max(U256::ONE)
 }
@@ -49,7 +66,8 @@ fn part_of(most: U256, part: u64) -> U256 {
 /// Refusals that the contract has for sane pools: a step that the solver of two tokens of
 /// few decimals overflows in, and an invariant that its rounding would lower.
 fn refused(error: &AmmError) -> bool {
-    matches!(error, AmmError::Overflow { .. } | AmmError::Limit { .. } | AmmError::ZeroAmount)
+    use AmmError::{Limit, Overflow, Underflow, ZeroAmount};
+    matches!(error, Overflow { .. } | Underflow { .. } | Limit { .. } | ZeroAmount)
 }
 
 /// Reserves in 18 decimals.
@@ -127,6 +145,17 @@ proptest! {
         if bought.amount_out.is_zero() { return Ok(()) }
         let cost = pool.quote_exact_out(1, 0, bought.amount_out, &AT).unwrap();
         prop_assert!(cost.amount_in <= amount);
+    }
+
+    #[test]
+    fn an_exact_output_is_found_where_inputs_above_overflow(pool in any_full_pool(), part in any::<u64>(), way in 0..2_usize) {
+        let most = pool.max_in(way, 1 - way, &AT).unwrap();
+        for amount in [most, most - U256::ONE, most >> 1, part_of(most, part)] {
+            let Ok(bought) = pool.quote_exact_in(way, 1 - way, amount, &AT) else { continue };
+            if bought.amount_out.is_zero() { continue }
+            let cost = pool.quote_exact_out(way, 1 - way, bought.amount_out, &AT);
+            prop_assert!(cost.as_ref().is_ok_and(|cost| cost.amount_in <= amount), "{cost:?} for what {amount} buys");
+        }
     }
 
     #[test]
