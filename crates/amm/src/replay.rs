@@ -268,12 +268,20 @@ impl Replay {
     fn rare(&mut self, located: &Located, event: &Event) -> Result<(), ReplayError> {
         let impossible = |source| impossible(located, source);
         match (event, &mut self.pool) {
-            (Event::Initialize { sqrt_price_x96, .. }, pool) => {
+            (Event::Initialize { sqrt_price_x96, tick }, pool) => {
                 let core = pool.core_mut();
                 if self.counts.events > 1 || !core.ticks.is_empty() {
                     return Err(wrong(located, "a pool is initialised once, before all other events".into()));
                 }
-                *core = Core::new(core.tick_spacing, *sqrt_price_x96).map_err(impossible)?;
+                // What a kind sets beside the price, as V4 its liquidity per tick, stays.
+                let fresh = Core::new(core.tick_spacing, *sqrt_price_x96).map_err(impossible)?;
+                *core = Core { max_liquidity_per_tick: core.max_liquidity_per_tick, ..fresh };
+                let ours = core.tick;
+                if let Some(recorded) = *tick {
+                    let mut differences = Vec::new();
+                    push(&mut differences, "tick", recorded, ours);
+                    self.compare(located, None, differences);
+                }
                 Ok(())
             }
             (Event::Flash { amounts, paid }, ReplayPool::V3(pool)) => pool.flash(*amounts, *paid).map_err(impossible),
@@ -548,4 +556,19 @@ fn impossible(located: &Located, source: AmmError) -> ReplayError {
 
 fn wrong(located: &Located, reason: String) -> ReplayError {
     ReplayError::Wrong { line: located.line, place: located.place, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_tick_of_a_beginning_is_compared() {
+        let core = Core::new(60, U256::ONE << 96).unwrap();
+        let mut replay = Replay::new(ReplayPool::V3(UniswapV3::new(core, 3000, false).unwrap()));
+        let event = Event::Initialize { sqrt_price_x96: U256::ONE << 96, tick: Some(1) };
+        replay.apply(&Located { place: Place::default(), line: 2, event }).unwrap();
+        let [mismatch] = replay.mismatches() else { panic!("{:?}", replay.mismatches()) };
+        assert_eq!((mismatch.differences[0].field, &*mismatch.differences[0].ours), ("tick", "0"));
+    }
 }

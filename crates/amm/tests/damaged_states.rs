@@ -20,7 +20,7 @@ const SAMPLES: [&str; 5] = [
         "fee": 3000, "fee_protocol": [4, 0], "ticks": [{"tick": -120, "liquidity_gross": 3000000000000, "liquidity_net": 3000000000000},
         {"tick": 180, "liquidity_gross": "3000000000000", "liquidity_net": "-3000000000000"}]}"#,
     r#"{"kind": "uniswap-v4", "scalars": {"tick_spacing": 10, "sqrt_price_x96": 79267784519130042428790663799, "tick": 10,
-        "liquidity": "7000000", "lp_fee": 500, "protocol_fee_zero_for_one": 1000}, "tick_data": {"20": [7000000, -7000000],
+        "liquidity": "7000000", "lp_fee": 500, "protocol_fee_zero_for_one": 1000, "protocol_fee_one_for_zero": 0}, "tick_data": {"20": [7000000, -7000000],
         "-20": {"liquidity_gross": 5000000, "liquidity_net": 5000000}, "15000": [1, 1], "887270": [1, -1], "0": [2000000, 2000000]}}"#,
     r#"{"kind": "slipstream", "tick_spacing": 200, "sqrt_price_x96": 79228162514264337593543950336, "tick": 0, "liquidity": 9,
         "fee": 450, "unstaked_fee_pips": 100000, "ticks": [{"tick": -887200, "liquidity_gross": 9, "liquidity_net": 9},

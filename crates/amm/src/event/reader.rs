@@ -18,8 +18,30 @@ pub enum EventFormat {
     JsonLines,
 }
 
-/// Longest JSON line that is read, in bytes.
+/// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 1 << 20;
+
+/// Refuses to read on when a line is too long, so that a file without line ends does not
+/// fill the memory.
+struct ShortLines<R> {
+    input: R,
+    since_end: u64,
+}
+
+impl<R: Read> Read for ShortLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let bytes = &buffer[..read];
+        self.since_end = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => (read - end - 1) as u64,
+            None => self.since_end + read as u64,
+        };
+        if self.since_end > MAX_LINE {
+            return Err(std::io::Error::other(format!("a line is longer than {MAX_LINE} bytes")));
+        }
+        Ok(read)
+    }
+}
 
 /// The events of a file in its order; an error ends it.
 pub type Events<'a> = Box<dyn Iterator<Item = Result<Located, EventError>> + 'a>;
@@ -42,7 +64,7 @@ impl Row for Record<'_> {
 /// # Errors
 /// A header that cannot be read or lacks the columns of events and of raw logs.
 pub fn read_csv<'a>(input: impl Read + 'a) -> Result<Events<'a>, EventError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(ShortLines { input, since_end: 0 });
     let header = reader.headers().map_err(|error| EventError { line: 1, reason: error.to_string() })?;
     let columns: csv::StringRecord = header.iter().map(str::trim).collect();
     let mut names = HashSet::new();
@@ -123,4 +145,20 @@ fn json_event(text: &str, line: u64) -> Result<Located, EventError> {
     let object: Object = serde_json::from_str(text).map_err(|error| EventError { line, reason: error.to_string() })?;
     let raw = object.get("topics").is_some() && object.get("data").is_some();
     locate(&object, line, raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_end_is_refused_in_time() {
+        let header = "block,tx_index,log_index,kind,tick_lower,tick_upper,liquidity,amount0,amount1\n";
+        let endless = header.as_bytes().chain(std::io::repeat(b'7'));
+        let error = read_csv(endless).unwrap().next().unwrap().unwrap_err();
+        assert!(error.reason.contains("longer than 1048576 bytes"), "{error}");
+        let many = std::iter::repeat_n("1,2,3,mint,-10,10,5,1,1\n", 60_000).collect::<String>();
+        let long = header.as_bytes().chain(many.as_bytes());
+        assert_eq!(read_csv(long).unwrap().filter(Result::is_ok).count(), 60_000);
+    }
 }

@@ -361,6 +361,9 @@ impl BalancerStable {
     }
 
     fn curve(&self, context: &Context) -> Result<Curve, AmmError> {
+        if context.timestamp == 0 && !self.rate_expires.is_empty() {
+            return Err(AmmError::Missing("the block's timestamp, which decides whether cached rates are valid"));
+        }
         if self.rate_expires.iter().any(|expires| context.timestamp > *expires) {
             return Err(AmmError::Missing("the rate of a token after its cached rate expired"));
         }

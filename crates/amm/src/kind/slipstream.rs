@@ -263,7 +263,15 @@ impl Slipstream {
     /// No gauge, more than the holder or the gauge has in that range, or overflow.
     pub fn stake(&mut self, key: PositionKey, delta: i128) -> Result<(), AmmError> {
         let gauge = self.gauge.ok_or(AmmError::Missing("the gauge: nothing can be staked without one"))?;
-        let opposite = delta.checked_neg().ok_or(AmmError::Missing("a change of stake within 127 bits"))?;
+        if key.owner == gauge {
+            return Err(AmmError::Liquidity {
+                place: "the position".into(),
+                reason: "its owner is the gauge: name the holder whose liquidity is staked".into(),
+            });
+        }
+        let opposite = delta
+            .checked_neg()
+            .ok_or_else(|| AmmError::Overflow { what: format!("the change of stake {delta}"), bits: 128 })?;
         let in_range = key.tick_lower <= self.core.tick && self.core.tick < key.tick_upper;
         let staked_liquidity = if in_range { self.stake_sum(delta)? } else { self.staked_liquidity };
         let lower = self.staked_net_after(key.tick_lower, delta)?;
@@ -434,5 +442,30 @@ impl Book for Gauge<'_> {
             reason: format!("{} staked in range {delta:+}", self.staked_liquidity),
         })?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gauge_cannot_stake_its_own_liquidity() {
+        let (holder, gauge) = (U256::ONE, U256::from(2));
+        let core = Core::new(200, U256::ONE << 96).unwrap();
+        let mut pool = Slipstream::new(core, Some(3000), Some(100_000)).unwrap();
+        let key = PositionKey { owner: holder, tick_lower: -200, tick_upper: 200 };
+        pool.mint(key, 1_000_000).unwrap();
+        assert!(matches!(pool.stake(key, 1), Err(AmmError::Missing(_))));
+        pool.gauge = Some(gauge);
+        let before = pool.clone();
+        assert!(pool.stake(PositionKey { owner: gauge, ..key }, 400_000).is_err());
+        assert!(pool.stake(key, 1_000_001).is_err());
+        assert_eq!(pool, before, "a refusal changes nothing");
+        pool.stake(key, 400_000).unwrap();
+        assert_eq!(pool.staked_liquidity, 400_000);
+        assert_eq!(pool.core.positions[&key].liquidity, 600_000);
+        pool.stake(key, -400_000).unwrap();
+        assert_eq!((pool.staked_liquidity, pool.core.positions[&key].liquidity), (0, 1_000_000));
     }
 }

@@ -85,6 +85,7 @@ struct Integers(#[serde(with = "json::list")] Vec<U256>);
 
 #[derive(Deserialize)]
 struct PoolTokenFields {
+    factory_version: u8,
     #[serde(with = "json")]
     total_supply: U256,
     last_join_exit_amp: u64,
@@ -142,6 +143,10 @@ pub(in crate::kind) fn decode_stable(text: &str, composable: bool) -> Result<Bal
 
 impl PoolTokenFields {
     fn state(self, rates: Option<&[U256]>, index: usize, count: usize) -> Result<PoolTokenState, SnapshotError> {
+        if self.factory_version < 2 {
+            let reason = "pool_token: factory_version 1 mints the protocol's fees by a formula that is not supported";
+            return Err(SnapshotError::State(reason.into()));
+        }
         let rates = rates.ok_or_else(|| SnapshotError::State("pool_token needs resolved_rates".into()))?;
         let current = without(rates, index, count, "resolved_rates")?;
         let old = without(&self.old_rates, index, count, "old_rates")?;

@@ -31,12 +31,11 @@ struct Fields {
     #[serde(alias = "fee_pips")]
     fee: Option<u32>,
     lp_fee: Option<u32>,
-    #[serde(default)]
-    protocol_fee_zero_for_one: u32,
-    #[serde(default)]
-    protocol_fee_one_for_zero: u32,
+    protocol_fee_zero_for_one: Option<u32>,
+    protocol_fee_one_for_zero: Option<u32>,
     fee_protocol: Option<[u16; 2]>,
     unstaked_fee_pips: Option<u32>,
+    #[serde(alias = "hooks")]
     hook_address: Option<String>,
 }
 
@@ -161,10 +160,43 @@ fn pool_of(kind: PoolKind, core: Core, fields: &Fields) -> Result<Pool, Snapshot
                 )));
             }
             let lp_fee = fields.lp_fee.map_or_else(fee, Ok)?;
-            let protocol = [fields.protocol_fee_zero_for_one, fields.protocol_fee_one_for_zero];
+            let (Some(down), Some(up)) = (fields.protocol_fee_zero_for_one, fields.protocol_fee_one_for_zero) else {
+                let reason =
+                    "protocol_fee_zero_for_one and protocol_fee_one_for_zero are missing (millionths, 0 for none)";
+                return Err(SnapshotError::State(reason.into()));
+            };
+            let protocol = [down, up];
             Ok(Pool::UniswapV4(UniswapV4::new(core, lp_fee, protocol)?))
         }
         PoolKind::Slipstream => Ok(Pool::Slipstream(Slipstream::new(core, fields.fee, fields.unstaked_fee_pips)?)),
         other => Err(SnapshotError::State(format!("{other} has no ticks"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(more: &str) -> Result<Pool, SnapshotError> {
+        let text = format!(
+            r#"{{"tick_spacing": 60, "sqrt_price_x96": "79228162514264337593543950336", "tick": 0, "liquidity": 5,
+                "lp_fee": 3000, "ticks": [{{"tick": -60, "liquidity_gross": 5, "liquidity_net": 5}},
+                {{"tick": 60, "liquidity_gross": 5, "liquidity_net": -5}}]{more}}}"#
+        );
+        decode(&text, PoolKind::UniswapV4)
+    }
+
+    #[test]
+    fn hooks_by_either_name_and_unknown_fees_are_refused() {
+        let fees = r#", "protocol_fee_zero_for_one": 0, "protocol_fee_one_for_zero": 1"#;
+        let hooks = |name: &str, address: &str| v4(&format!(r#"{fees}, "{name}": "{address}""#));
+        assert!(v4(fees).is_ok());
+        assert!(hooks("hooks", "0x0000000000000000000000000000000000000000").is_ok());
+        for name in ["hooks", "hook_address"] {
+            let error = hooks(name, "0x00000000000000000000000000000000000000c0").unwrap_err();
+            assert!(error.to_string().contains("has hooks"), "{error}");
+        }
+        let error = v4(r#", "protocol_fee_zero_for_one": 0"#).unwrap_err();
+        assert!(error.to_string().contains("protocol_fee_one_for_zero"), "{error}");
     }
 }
