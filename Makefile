@@ -18,8 +18,7 @@ export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 # Random operations on each pool kind and its contract in `make verify`.
 FUZZ_OPERATIONS ?= 100000
 
-.PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present
-.PHONY: demo build test test-data verify contracts lint bench bench-amm clean-venv cargo-present m4-present
+.PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present bench-amm m4-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))

@@ -33,7 +33,7 @@ pub fn of_amms(pool: &UniswapV3) -> UniswapV3Pool {
     let mut tick_bitmap: HashMap<i16, U256> = HashMap::new();
     let mut ticks = HashMap::new();
     for tick in core.ticks.iter() {
-        let (word, bit) = place_in_bitmap(tick.index, core.tick_spacing);
+        let (word, bit) = place_in_bitmap(tick.index, core.tick_spacing());
         *tick_bitmap.entry(word).or_default() |= U256::ONE << bit;
         ticks.insert(tick.index, Info::new(tick.liquidity_gross, tick.liquidity_net, true));
     }
@@ -43,9 +43,9 @@ pub fn of_amms(pool: &UniswapV3) -> UniswapV3Pool {
         token_b: Token::new_with_decimals(TOKENS[1], 18),
         liquidity: core.liquidity,
         sqrt_price: core.sqrt_price_x96,
-        fee: pool.fee_pips,
+        fee: pool.fee_pips(),
         tick: core.tick,
-        tick_spacing: core.tick_spacing,
+        tick_spacing: core.tick_spacing(),
         tick_bitmap,
         ticks,
     }
@@ -63,7 +63,7 @@ impl OnChain {
     pub fn new(pool: &UniswapV3) -> Self {
         let core = &pool.core;
         let mut evm = Evm::new();
-        let contract = Concentrated::deploy(&mut evm, ConcentratedFork::Uniswap, pool.fee_pips, core.tick_spacing);
+        let contract = Concentrated::deploy(&mut evm, ConcentratedFork::Uniswap, pool.fee_pips(), core.tick_spacing());
         contract.initialize(&mut evm, core.sqrt_price_x96).expect("a price in range");
         for token in contract.tokens {
             token.set_balance(&mut evm, contract.address, U256::ONE << 128);
@@ -80,7 +80,7 @@ impl OnChain {
             let net = U256::from(tick.liquidity_net as u128) << 128;
             evm.set_slot(contract.address, info, U256::from(tick.liquidity_gross) | net);
             evm.set_slot(contract.address, info + U256::from(3), U256::ONE << 248);
-            let (word, bit) = place_in_bitmap(tick.index, core.tick_spacing);
+            let (word, bit) = place_in_bitmap(tick.index, core.tick_spacing());
             *bitmap.entry(word).or_default() |= U256::ONE << bit;
         }
         for (word, bits) in bitmap {
@@ -89,7 +89,7 @@ impl OnChain {
         let factory = evm.view(contract.address, "factory()", &()).expect("a getter").address(0);
         let quoter =
             evm.deploy(&creation_code(QUOTER), &(factory, Address::repeat_byte(4))).expect("the quoter deploys");
-        Self { evm, quoter, tokens: contract.tokens.map(|token| token.address), fee_pips: pool.fee_pips }
+        Self { evm, quoter, tokens: contract.tokens.map(|token| token.address), fee_pips: pool.fee_pips() }
     }
 
     /// The call that asks the quoter.

@@ -24,7 +24,7 @@ use crate::integer::to_f64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Core {
     /// Distance of usable ticks.
-    pub tick_spacing: i32,
+    pub(crate) tick_spacing: i32,
     /// Largest gross liquidity of a tick.
     pub max_liquidity_per_tick: u128,
     /// Square root of the price (token 1 per token 0), 64.96-bit.
@@ -195,6 +195,12 @@ impl Core {
             };
         }
         Ok(())
+    }
+
+    /// Distance of usable ticks.
+    #[must_use]
+    pub fn tick_spacing(&self) -> i32 {
+        self.tick_spacing
     }
 
     /// Whether all initialised ticks are known.

@@ -47,12 +47,11 @@ pub fn amount0_delta(a: U256, b: U256, liquidity: u128, round_up: bool) -> Resul
     Ok(quotient)
 }
 
-/// The limbs of a price.
+/// The limbs of a price; bits above 160 are the caller's mistake and are dropped.
 #[inline]
 fn limbs_160(price: U256) -> [u64; 3] {
-    let limbs = price.as_limbs();
-    debug_assert!(limbs[3] == 0 && limbs[2] >> 32 == 0, "prices fit 160 bits");
-    [limbs[0], limbs[1], limbs[2]]
+    let [low, middle, high, _] = price.into_limbs();
+    [low, middle, high]
 }
 
 /// Token 1 between two prices: L · (b − a) / 2^96, in units. Prices must fit 160 bits.

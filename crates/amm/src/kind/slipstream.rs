@@ -30,10 +30,10 @@ pub struct Slipstream {
     pub core: Core,
     /// The fee the factory answers, in millionths of the input, when the state knows it;
     /// a swap's own fee context comes before it.
-    pub fee_pips: Option<u32>,
+    pub(crate) fee_pips: Option<u32>,
     /// The gauge's part of the fees of unstaked liquidity, in millionths, when known. Only
     /// swaps that move the state need it.
-    pub unstaked_fee_pips: Option<u32>,
+    pub(crate) unstaked_fee_pips: Option<u32>,
     /// Staked liquidity in range.
     pub staked_liquidity: u128,
     /// Staked liquidity added when the price crosses a tick upwards.
@@ -65,6 +65,28 @@ impl Slipstream {
             gauge_fees: [0; 2],
             gauge: None,
         })
+    }
+
+    /// The fee the state knows, in millionths of the input.
+    #[must_use]
+    pub fn fee_pips(&self) -> Option<u32> {
+        self.fee_pips
+    }
+
+    /// The gauge's part of the fees of unstaked liquidity, in millionths, when known.
+    #[must_use]
+    pub fn unstaked_fee_pips(&self) -> Option<u32> {
+        self.unstaked_fee_pips
+    }
+
+    /// Sets the gauge's part of the fees of unstaked liquidity from now on, in millionths.
+    ///
+    /// # Errors
+    /// A fee above [`MAX_UNSTAKED_FEE_PIPS`].
+    pub fn set_unstaked_fee(&mut self, pips: u32) -> Result<(), AmmError> {
+        check_fee(pips, MAX_UNSTAKED_FEE_PIPS)?;
+        self.unstaked_fee_pips = Some(pips);
+        Ok(())
     }
 
     /// Two.

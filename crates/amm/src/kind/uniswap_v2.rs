@@ -17,12 +17,11 @@ pub const MAX_RESERVE: u128 = (1 << 112) - 1;
 /// A pair: reserves in token units, and the fee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniswapV2 {
-    /// Reserves of token 0 and token 1, each at most [`MAX_RESERVE`].
-    pub reserves: [u128; 2],
+    pub(crate) reserves: [u128; 2],
     /// Parts of the input kept as fee for a swap of token 0 and of token 1.
-    pub fee: [u32; 2],
+    pub(crate) fee: [u32; 2],
     /// Parts of the whole.
-    pub fee_denominator: u32,
+    pub(crate) fee_denominator: u32,
 }
 
 impl UniswapV2 {
@@ -54,6 +53,26 @@ impl UniswapV2 {
             }
         }
         Ok(Self { reserves, fee, fee_denominator })
+    }
+
+    /// Reserves of token 0 and token 1, in units.
+    #[must_use]
+    pub fn reserves(&self) -> [u128; 2] {
+        self.reserves
+    }
+
+    /// The same pair with other reserves.
+    ///
+    /// # Errors
+    /// A reserve above 112 bits.
+    pub fn with_reserves(&self, reserves: [u128; 2]) -> Result<Self, AmmError> {
+        Self::with_fees(reserves, self.fee, self.fee_denominator)
+    }
+
+    /// The fee of a swap of `token_in`: parts of the input, and of how many.
+    #[must_use]
+    pub fn fee(&self, token_in: usize) -> (u32, u32) {
+        (self.fee[token_in], self.fee_denominator)
     }
 
     /// Two.

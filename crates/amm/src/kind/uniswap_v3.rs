@@ -29,9 +29,9 @@ pub struct UniswapV3 {
     /// Price, liquidity, ticks and positions.
     pub core: Core,
     /// Fee in millionths of the input, below one million.
-    pub fee_pips: u32,
+    pub(crate) fee_pips: u32,
     /// The protocol's part; its variant says whose pool it is.
-    pub protocol_fee: ProtocolFee,
+    pub(crate) protocol_fee: ProtocolFee,
     /// Protocol fees waiting to be collected, per token, in units.
     pub protocol_owed: [u128; 2],
 }
@@ -47,6 +47,18 @@ impl UniswapV3 {
         }
         let protocol_fee = if pancake { ProtocolFee::PerTenThousand([0; 2]) } else { ProtocolFee::Divisor([0; 2]) };
         Ok(Self { core, fee_pips, protocol_fee, protocol_owed: [0; 2] })
+    }
+
+    /// Fee in millionths of the input.
+    #[must_use]
+    pub fn fee_pips(&self) -> u32 {
+        self.fee_pips
+    }
+
+    /// The protocol's part of the fees; its variant says whose pool it is.
+    #[must_use]
+    pub fn protocol_fee(&self) -> ProtocolFee {
+        self.protocol_fee
     }
 
     /// Two.

@@ -24,9 +24,9 @@ pub struct UniswapV4 {
     /// Price, liquidity, ticks and positions.
     pub core: Core,
     /// The liquidity providers' fee, in millionths of the input, at most all of it.
-    pub lp_fee_pips: u32,
+    pub(crate) lp_fee_pips: u32,
     /// The protocol's fee for swaps of token 0 and of token 1, in millionths of the input.
-    pub protocol_fee_pips: [u32; 2],
+    pub(crate) protocol_fee_pips: [u32; 2],
     /// Protocol fees taken, per token, in units.
     pub protocol_owed: [U256; 2],
 }
@@ -44,6 +44,18 @@ impl UniswapV4 {
         let mut pool = Self { core, lp_fee_pips, protocol_fee_pips: [0; 2], protocol_owed: [U256::ZERO; 2] };
         pool.set_protocol_fee(protocol_fee_pips)?;
         Ok(pool)
+    }
+
+    /// The liquidity providers' fee, in millionths of the input.
+    #[must_use]
+    pub fn lp_fee_pips(&self) -> u32 {
+        self.lp_fee_pips
+    }
+
+    /// The protocol's fee for swaps of token 0 and of token 1, in millionths of the input.
+    #[must_use]
+    pub fn protocol_fee_pips(&self) -> [u32; 2] {
+        self.protocol_fee_pips
     }
 
     /// Two.

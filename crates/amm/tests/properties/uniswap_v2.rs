@@ -19,14 +19,14 @@ fn units(value: u128) -> U256 {
 
 /// The pair's check: reserves less the fee times the denominator never lose product.
 fn allowed(pool: &UniswapV2, token_in: usize, amount_in: U256, amount_out: U256) -> bool {
-    let scale = BigUint::from(pool.fee_denominator);
+    let scale = BigUint::from(pool.fee(token_in).1);
     let (reserve_in, reserve_out) =
-        (BigUint::from(pool.reserves[token_in]), BigUint::from(pool.reserves[1 - token_in]));
+        (BigUint::from(pool.reserves()[token_in]), BigUint::from(pool.reserves()[1 - token_in]));
     let (amount_in, amount_out) = (big(amount_in), big(amount_out));
     if amount_out >= reserve_out {
         return false;
     }
-    let adjusted_in = (&reserve_in + &amount_in) * &scale - amount_in * pool.fee[token_in];
+    let adjusted_in = (&reserve_in + &amount_in) * &scale - amount_in * pool.fee(token_in).0;
     let adjusted_out = (&reserve_out - amount_out) * &scale;
     adjusted_in * adjusted_out >= reserve_in * reserve_out * &scale * &scale
 }
@@ -54,7 +54,7 @@ proptest! {
                 prop_assert!(!allowed(&pool, 0, units(amount), quote.amount_out + U256::ONE));
             }
             Err(error) => {
-                prop_assert!(amount > MAX_RESERVE - pool.reserves[0]);
+                prop_assert!(amount > MAX_RESERVE - pool.reserves()[0]);
                 let overflows = matches!(error, AmmError::ReserveOverflow { token: 0, .. });
                 prop_assert!(overflows, "{error}");
             }
@@ -80,7 +80,7 @@ proptest! {
 
     #[test]
     fn an_exact_output_asks_the_least_or_one_more(pool in any_pool(), part in any::<u64>()) {
-        let amount_out = units(pool.reserves[1]) * U256::from(part) / (U256::from(u64::MAX) + U256::ONE);
+        let amount_out = units(pool.reserves()[1]) * U256::from(part) / (U256::from(u64::MAX) + U256::ONE);
         prop_assume!(!amount_out.is_zero());
         let Ok(quote) = pool.quote_exact_out(0, 1, amount_out, &AT) else { return Ok(()) };
         prop_assert!(allowed(&pool, 0, quote.amount_in, amount_out));
@@ -96,7 +96,7 @@ proptest! {
         // An exact division asks one unit more than the least.
         match pool.quote_exact_out(0, 1, bought.amount_out, &AT) {
             Ok(cost) => prop_assert!(cost.amount_in <= units(amount) + U256::ONE),
-            Err(error) => prop_assert!(units(amount) + U256::ONE > units(MAX_RESERVE - pool.reserves[0]), "{error}"),
+            Err(error) => prop_assert!(units(amount) + U256::ONE > units(MAX_RESERVE - pool.reserves()[0]), "{error}"),
         }
     }
 
@@ -104,9 +104,9 @@ proptest! {
     fn round_trips_never_gain_and_the_product_never_falls(pool in any_pool(), amount in any_length(112)) {
         let mut after = pool.clone();
         let Ok(there) = after.swap_exact_in(0, 1, units(amount), &AT) else { return Ok(()) };
-        let product = |pool: &UniswapV2| BigUint::from(pool.reserves[0]) * pool.reserves[1];
+        let product = |pool: &UniswapV2| BigUint::from(pool.reserves()[0]) * pool.reserves()[1];
         prop_assert!(product(&after) >= product(&pool));
-        prop_assert_eq!(units(after.reserves[0]), units(pool.reserves[0]) + units(amount));
+        prop_assert_eq!(units(after.reserves()[0]), units(pool.reserves()[0]) + units(amount));
         if let Ok(back) = after.swap_exact_in(1, 0, there.amount_out, &AT) {
             prop_assert!(back.amount_out <= units(amount));
             prop_assert!(product(&after) >= product(&pool));
@@ -169,7 +169,7 @@ fn bad_swaps_are_refused() {
     // One unit buys nothing of the scarcer token, and the pair refuses to give nothing.
     assert_eq!(pool.quote_exact_in(1, 0, U256::ONE, &AT).unwrap().amount_out, U256::ZERO);
     assert_eq!(pool.swap_exact_in(1, 0, U256::ONE, &AT), Err(AmmError::ZeroAmount));
-    assert_eq!(pool.reserves, [1_000, 2_000]);
+    assert_eq!(pool.reserves(), [1_000, 2_000]);
 }
 
 #[test]

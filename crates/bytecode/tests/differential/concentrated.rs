@@ -163,7 +163,7 @@ impl Bench {
         assert_eq!(ours.core.liquidity, theirs.liquidity);
         assert_eq!(ours.core.fee_growth_x128, theirs.fee_growth_global_x128);
         assert_eq!(ours.protocol_owed, theirs.protocol_fees);
-        let packed = match ours.protocol_fee {
+        let packed = match ours.protocol_fee() {
             ProtocolFee::Divisor(parts) => u32::from(parts[0]) + (u32::from(parts[1]) << 4),
             ProtocolFee::PerTenThousand(parts) => u32::from(parts[0]) + (u32::from(parts[1]) << 16),
         };

@@ -46,7 +46,7 @@ impl Bench {
 
     /// The answer undone, where only the answer matters.
     fn would(&mut self, token_in: usize, amount_in: U256, amount_out: U256) -> Result<(), Revert> {
-        let reserves = self.ours.reserves;
+        let reserves = self.ours.reserves();
         let answer = self.theirs(token_in, amount_in, amount_out);
         if answer.is_ok() {
             self.pair.set_reserves(&mut self.evm, reserves);
@@ -96,9 +96,9 @@ impl Bench {
             Err(error) => {
                 assert_eq!(self.ours, before, "a refused swap moved the state");
                 let amount_in = if let AmmError::ReserveOverflow { value, .. } = &error {
-                    value - U256::from(before.reserves[token_in])
+                    value - U256::from(before.reserves()[token_in])
                 } else {
-                    U256::from(before.reserves[token_in] / 2 + 1)
+                    U256::from(before.reserves()[token_in] / 2 + 1)
                 };
                 let refused = self.theirs(token_in, amount_in, amount_out).unwrap_err();
                 assert!(matches(&error, &refused), "ours {error:?}, theirs {refused}");
@@ -109,8 +109,8 @@ impl Bench {
 
     /// Deposits and withdrawals have no counterpart in the engine: its reserves follow.
     fn liquidity(&mut self, chance: &mut Chance) {
-        let room = self.ours.reserves.map(|reserve| (1_u128 << 112) - 1 - reserve);
-        let amounts = [0, 1].map(|i| chance.part_of(self.ours.reserves[i].max(1000)).min(U256::from(room[i])));
+        let room = self.ours.reserves().map(|reserve| (1_u128 << 112) - 1 - reserve);
+        let amounts = [0, 1].map(|i| chance.part_of(self.ours.reserves()[i].max(1000)).min(U256::from(room[i])));
         if chance.one_in(2) {
             match self.pair.mint(&mut self.evm, amounts) {
                 Ok(shares) => self.shares += shares,
@@ -122,13 +122,13 @@ impl Bench {
                 self.shares -= shares;
             }
         }
-        self.ours.reserves = self.pair.state(&self.evm).reserves;
+        self.ours = self.ours.with_reserves(self.pair.state(&self.evm).reserves).unwrap();
     }
 
     fn reserves(&mut self, chance: &mut Chance) {
         let reserves = [chance.native(112), chance.native(112)];
         self.pair.set_reserves(&mut self.evm, reserves);
-        self.ours.reserves = reserves;
+        self.ours = self.ours.with_reserves(reserves).unwrap();
     }
 
     fn step(&mut self, chance: &mut Chance) {
@@ -136,30 +136,31 @@ impl Bench {
         let token_in = usize::from(chance.one_in(2));
         match chance.below(20) {
             0..9 => {
-                let amount = chance.part_of(self.ours.reserves[token_in]);
+                let amount = chance.part_of(self.ours.reserves()[token_in]);
                 self.exact_in(chance, token_in, amount);
             }
             9..17 => {
-                let amount = chance.part_of(self.ours.reserves[1 - token_in]);
+                let amount = chance.part_of(self.ours.reserves()[1 - token_in]);
                 self.exact_out(chance, token_in, amount);
             }
             17..19 => self.liquidity(chance),
             _ => self.reserves(chance),
         }
-        assert_eq!(self.ours.reserves, self.pair.state(&self.evm).reserves);
+        assert_eq!(self.ours.reserves(), self.pair.state(&self.evm).reserves);
     }
 }
 
 /// What the pair says to one unit more than a swap may take.
 fn refusal_of_one_more(before: &UniswapV2, token_in: usize, amount_out: U256) -> &'static str {
-    if amount_out >= U256::from(before.reserves[1 - token_in]) { "INSUFFICIENT_LIQUIDITY" } else { "K" }
+    if amount_out >= U256::from(before.reserves()[1 - token_in]) { "INSUFFICIENT_LIQUIDITY" } else { "K" }
 }
 
 /// What an input would buy if the pair could store it, by the router's formula.
 fn bought(before: &UniswapV2, token_in: usize, amount_in: U256) -> U256 {
-    let [reserve_in, reserve_out] = [token_in, 1 - token_in].map(|token| U256::from(before.reserves[token]));
-    let paid = amount_in * U256::from(before.fee_denominator - before.fee[token_in]);
-    let whole = reserve_in * U256::from(before.fee_denominator) + paid;
+    let [reserve_in, reserve_out] = [token_in, 1 - token_in].map(|token| U256::from(before.reserves()[token]));
+    let (fee, denominator) = before.fee(token_in);
+    let paid = amount_in * U256::from(denominator - fee);
+    let whole = reserve_in * U256::from(denominator) + paid;
     (paid * reserve_out).checked_div(whole).unwrap_or_default()
 }
 

@@ -127,8 +127,8 @@ impl Bench {
         assert_eq!(ours.core.liquidity, theirs.liquidity);
         assert_eq!(ours.core.fee_growth_x128, theirs.fee_growth_global_x128);
         assert_eq!(ours.protocol_owed, theirs.protocol_fees);
-        assert_eq!(ours.protocol_fee_pips, theirs.protocol_fee_pips);
-        assert_eq!(ours.lp_fee_pips, theirs.lp_fee_pips);
+        assert_eq!(ours.protocol_fee_pips(), theirs.protocol_fee_pips);
+        assert_eq!(ours.lp_fee_pips(), theirs.lp_fee_pips);
         for tick in self.terrain.ticks() {
             let theirs = self.theirs.tick(&self.evm, tick);
             let ours = self.ours.core.ticks.get(tick);

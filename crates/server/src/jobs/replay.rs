@@ -162,16 +162,16 @@ impl ReplayRequest {
             Pool::UniswapV3(pool) => {
                 self.no_gauge()?;
                 match self.fee_pips {
-                    Some(given) if given != pool.fee_pips => {
-                        Err(fail(format!("the state's fee is {}: leave out --fee-pips {given}", pool.fee_pips)))
+                    Some(given) if given != pool.fee_pips() => {
+                        Err(fail(format!("the state's fee is {}: leave out --fee-pips {given}", pool.fee_pips())))
                     }
                     _ => Ok(ReplayPool::V3(pool)),
                 }
             }
-            Pool::Slipstream(mut pool) => {
-                pool.fee_pips = self.fee_pips.or(pool.fee_pips);
-                pool.unstaked_fee_pips = self.unstaked_fee_pips.or(pool.unstaked_fee_pips).or(Some(UNSTAKED_FEE_PIPS));
-                let checked = Slipstream::new(pool.core, pool.fee_pips, pool.unstaked_fee_pips);
+            Pool::Slipstream(pool) => {
+                let fee_pips = self.fee_pips.or(pool.fee_pips());
+                let unstaked = self.unstaked_fee_pips.or(pool.unstaked_fee_pips()).or(Some(UNSTAKED_FEE_PIPS));
+                let checked = Slipstream::new(pool.core, fee_pips, unstaked);
                 checked.map(ReplayPool::Slipstream).map_err(|error| fail(error.to_string()))
             }
             other => Err(refused(other.kind())),

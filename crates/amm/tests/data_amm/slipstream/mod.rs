@@ -149,7 +149,7 @@ fn run(setup: &Setup, pools: &Pools, swap: &Swap, prices: &Prices) -> Result<(Ou
         amount: from(amount),
         limit: from(limit),
         fee_pips: setup.fee_pips,
-        rule: Rule::Slipstream { unstaked_fee_pips: pools.ours.unstaked_fee_pips.unwrap() },
+        rule: Rule::Slipstream { unstaked_fee_pips: pools.ours.unstaked_fee_pips().unwrap() },
     };
     let outcome = pools.oracle.swap(prices, &ask);
     let expected = Outcome {

@@ -164,13 +164,13 @@ impl Life {
                 let spec = Spec { parts: *parts, ..self.spec.clone() };
                 match (&mut self.pool, spec.empty()) {
                     (Pool::UniswapV3(pool), Pool::UniswapV3(other)) => {
-                        pool.set_protocol_fee(other.protocol_fee).unwrap()
+                        pool.set_protocol_fee(other.protocol_fee()).unwrap()
                     }
                     (Pool::UniswapV4(pool), Pool::UniswapV4(other)) => {
-                        pool.set_protocol_fee(other.protocol_fee_pips).unwrap();
+                        pool.set_protocol_fee(other.protocol_fee_pips()).unwrap();
                     }
                     (Pool::Slipstream(pool), Pool::Slipstream(other)) => {
-                        pool.unstaked_fee_pips = other.unstaked_fee_pips;
+                        pool.set_unstaked_fee(other.unstaked_fee_pips().unwrap()).unwrap();
                     }
                     (pool, _) => panic!("{pool:?}"),
                 }
@@ -201,7 +201,7 @@ impl Life {
             limit = if ask.zero_for_one { limit.max(low) } else { limit.min(high) };
         }
         let token_in = ask.token_in();
-        let word = |pool: &Pool| core(pool).tick.div_euclid(core(pool).tick_spacing) >> 8;
+        let word = |pool: &Pool| core(pool).tick.div_euclid(core(pool).tick_spacing()) >> 8;
         let from_word = word(&self.pool);
         if let Ok(swapped) = self.pool.swap_limited(token_in, 1 - token_in, ask.amount, limit, &AT) {
             self.put(token_in, swapped.amount_in);
@@ -355,7 +355,7 @@ proptest! {
             let own = core(&pool);
             let ticks: Vec<Tick> = own.ticks.iter().collect();
             let recorded = assay_amm::concentrated::Core::recorded(
-                own.tick_spacing, own.sqrt_price_x96, own.tick, own.liquidity, &ticks,
+                own.tick_spacing(), own.sqrt_price_x96, own.tick, own.liquidity, &ticks,
             );
             let recorded = recorded.map_err(|error| TestCaseError::fail(error.to_string()))?;
             prop_assert!(recorded.is_complete());

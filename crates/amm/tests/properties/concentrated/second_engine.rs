@@ -12,7 +12,7 @@ use crate::oracle::{self, Outcome, Prices, Rule, big, from, wrapped};
 /// The same pool for the second engine.
 pub fn twin(pool: &Pool, prices: &Prices) -> oracle::Pool {
     let core = core(pool);
-    let mut twin = oracle::Pool::new(prices, core.tick_spacing, from(core.sqrt_price_x96));
+    let mut twin = oracle::Pool::new(prices, core.tick_spacing(), from(core.sqrt_price_x96));
     // One tick below the price's own after a downward swap that ended on a tick.
     twin.tick = core.tick;
     for (key, position) in core.positions.iter().filter(|(_, position)| position.liquidity > 0) {
@@ -24,16 +24,16 @@ pub fn twin(pool: &Pool, prices: &Prices) -> oracle::Pool {
 fn rule(pool: &Pool, spec: &Spec, token_in: usize) -> (Rule, u32) {
     match pool {
         Pool::UniswapV4(pool) => {
-            let protocol_pips = pool.protocol_fee_pips[token_in];
-            let lp = pool.lp_fee_pips;
+            let protocol_pips = pool.protocol_fee_pips()[token_in];
+            let lp = pool.lp_fee_pips();
             // The providers' fee is taken of what the protocol's leaves, their product rounded down.
             let fee = protocol_pips + lp - u32::try_from(u64::from(protocol_pips) * u64::from(lp) / 1_000_000).unwrap();
             (Rule::V4 { protocol_pips, lp_fee_pips: lp }, fee)
         }
         Pool::Slipstream(pool) => {
-            (Rule::Slipstream { unstaked_fee_pips: pool.unstaked_fee_pips.unwrap() }, pool.fee_pips.unwrap())
+            (Rule::Slipstream { unstaked_fee_pips: pool.unstaked_fee_pips().unwrap() }, pool.fee_pips().unwrap())
         }
-        Pool::UniswapV3(pool) => match pool.protocol_fee {
+        Pool::UniswapV3(pool) => match pool.protocol_fee() {
             assay_amm::kind::uniswap_v3::ProtocolFee::Divisor(parts) => {
                 (Rule::V3 { divisor: parts[token_in] }, spec.fee_pips)
             }
