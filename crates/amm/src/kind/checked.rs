@@ -51,7 +51,7 @@ pub(crate) fn overflow(what: String) -> AmmError {
 
 #[cold]
 pub(crate) fn below_zero(a: U256, b: U256) -> AmmError {
-    overflow(format!("{a} − {b} (below zero)"))
+    AmmError::Underflow { what: format!("{a} − {b}") }
 }
 
 /// `floor(a / 10^18)`.

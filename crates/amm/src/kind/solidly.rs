@@ -161,11 +161,13 @@ impl Solidly {
             return Err(AmmError::InsufficientReserve { token: token_out, amount: amount_out, available });
         }
         let guess = self.guess_input(token_in, amount_out).unwrap_or(self.reserves[token_in]);
-        let reaches = |amount: U256| {
-            self.quote_exact_in(token_in, token_out, amount, context).is_ok_and(|quote| quote.amount_out >= amount_out)
+        let reaches = |amount: U256| match self.quote_exact_in(token_in, token_out, amount, context) {
+            Ok(quote) => Ok(quote.amount_out >= amount_out),
+            Err(error) if rounds_badly(&error) => Ok(false),
+            Err(error) => Err(error),
         };
-        let amount_in = least(guess, U256::MAX, reaches)
-            .ok_or(AmmError::LiquidityExhausted { amount: amount_out, remaining: amount_out })?;
+        let amount_in =
+            least(guess, reaches).ok_or(AmmError::LiquidityExhausted { amount: amount_out, remaining: amount_out })?;
         Ok(Quote { amount_in, amount_out })
     }
 
@@ -317,6 +319,12 @@ impl Solidly {
         let above = product(kept.saturating_sub(U256::ONE), U256::from(FEE_DENOMINATOR))?;
         Ok(above / U256::from(FEE_DENOMINATOR - self.fee) + U256::ONE)
     }
+}
+
+/// Whether a quote is refused for its roundings, whatever the size of the input: a step of the
+/// solver below zero or that never settles, or an invariant that would fall.
+fn rounds_badly(error: &AmmError) -> bool {
+    matches!(error, AmmError::Underflow { .. } | AmmError::NoConvergence { .. } | AmmError::Limit { .. })
 }
 
 /// `x³y + y³x` of reserves in token units, as the contract's `_k` rounds it.

@@ -266,7 +266,7 @@ fn matches(ours: &AmmError, theirs: &Revert) -> bool {
         // The largest part of a balance to pay in and to take out.
         AmmError::Limit { .. } => matches!(code, "304" | "305" | "006" | "007" | "008" | "009"),
         // Sums, differences and products beyond 256 bits, division by zero.
-        AmmError::Overflow { .. } | AmmError::State(_) | AmmError::NoLiquidity(_) => {
+        AmmError::Overflow { .. } | AmmError::Underflow { .. } | AmmError::State(_) | AmmError::NoLiquidity(_) => {
             matches!(code, "000" | "001" | "003" | "004" | "006" | "007" | "008")
         }
         AmmError::InsufficientReserve { .. } => matches!(code, "001" | "305" | "528" | "515"),

@@ -155,12 +155,12 @@ impl CurveCrypto {
         }
         let market = self.market(context)?;
         let guess = market.input_for(token_in, token_out, amount_out).unwrap_or(self.balances[token_in]);
-        let amount_in = search::least_input(guess, |amount| match market.quote(token_in, token_out, amount) {
+        let amount_in = search::least(guess, |amount| match market.quote(token_in, token_out, amount) {
             Ok(quote) => Ok(quote.amount_out >= amount_out),
             Err(AmmError::Underflow { .. }) => Ok(false),
             Err(error) => Err(error),
         })
-        .map_err(|_| unreachable)?;
+        .ok_or(unreachable)?;
         Ok(Quote { amount_in, amount_out })
     }
 
@@ -218,7 +218,7 @@ impl CurveCrypto {
         check_pair(token_in, token_out, self.token_count())?;
         let market = self.market(context)?;
         let limit = market.units(token_in, mul(market.d, U256::from(101)).unwrap_or(U256::MAX)).unwrap_or(U256::MAX);
-        Ok(search::largest_input(limit, |amount| {
+        Ok(search::largest(limit, |amount| {
             matches!(market.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative))
         }))
     }

@@ -180,13 +180,13 @@ impl Market<'_> {
             Reading::Swap => self.exchange(token_in, token_out, amount).map(|exchange| exchange.amount_out),
         };
         let guess = self.input_for(token_in, token_out, amount_out, reading).unwrap_or(self.pool.balances[token_in]);
-        search::least_input(guess, |amount| match gives(amount) {
+        search::least(guess, |amount| match gives(amount) {
             Ok(out) => Ok(out >= amount_out),
             // Too small an amount to give anything.
             Err(AmmError::Underflow { .. }) => Ok(false),
             Err(error) => Err(error),
         })
-        .map_err(|_| unreachable)
+        .ok_or(unreachable)
     }
 
     /// The swap worked backwards: a few units from the answer.
@@ -235,7 +235,7 @@ impl Market<'_> {
     }
 
     pub(crate) fn max_in(&self, token_in: usize, token_out: usize) -> U256 {
-        search::largest_input(U256::MAX / self.rates[token_in].max(U256::ONE), |amount| {
+        search::largest(U256::MAX / self.rates[token_in].max(U256::ONE), |amount| {
             matches!(self.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative))
         })
     }
