@@ -147,5 +147,6 @@ fn final_state(last: &FinalState) -> String {
     lines.push(format!("  fee_growth_x128    {}", pair(&last.fee_growth_x128)));
     lines.extend(last.protocol_fees.as_ref().map(|fees| format!("  protocol_fees      {}", pair(fees))));
     lines.extend(last.gauge_fees.as_ref().map(|fees| format!("  gauge_fees         {}", pair(fees))));
+    lines.extend(last.fees_estimate.map(|why| format!("  {why}")));
     lines.join("\n")
 }

@@ -155,7 +155,13 @@ pub struct FinalState {
     pub protocol_fees: Option<[String; 2]>,
     /// Fees that wait for the gauge; `None` for V3.
     pub gauge_fees: Option<[String; 2]>,
+    /// What fee growth and gauge fees are an estimate of, where the events leave it open.
+    pub fees_estimate: Option<&'static str>,
 }
+
+/// Stakes move fees between positions and gauge without an event of the pool.
+const AS_IF_UNSTAKED: &str = "fee growth and gauge fees are an estimate: as if nothing were staked, since stakes are \
+    not among the pool's events";
 
 impl Work {
     #[expect(clippy::cast_precision_loss, reason = "rates")]
@@ -200,6 +206,7 @@ fn final_state(pool: &ReplayPool, fee_pips: Option<u32>) -> FinalState {
         fee_growth_x128: core.fee_growth_x128.map(|growth| growth.to_string()),
         protocol_fees,
         gauge_fees,
+        fees_estimate: matches!(pool, ReplayPool::Slipstream(_)).then_some(AS_IF_UNSTAKED),
     }
 }
 
