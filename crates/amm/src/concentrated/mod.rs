@@ -1,6 +1,7 @@
 //! What the concentrated-liquidity kinds share: ticks, square-root prices, the walk of a
 //! swap and the positions.
 
+mod change;
 mod core;
 mod ledger;
 mod logarithm;

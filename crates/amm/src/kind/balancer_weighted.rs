@@ -12,7 +12,7 @@ use super::balancer::{add_fee, check_balances, check_fee, check_settlement, chec
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
 use crate::integer::to_f64;
-use crate::kind::checked::{difference, product, sum};
+use crate::kind::checked::{add, mul, sub};
 
 /// The most tokens a pool of this kind has here.
 pub const MAX_TOKENS: usize = 8;
@@ -62,7 +62,7 @@ impl BalancerWeighted {
             if *weight < MIN_WEIGHT {
                 return Err(AmmError::State(format!("a weight of {weight} is below {MIN_WEIGHT}")));
             }
-            total = sum(total, *weight)?;
+            total = add(total, *weight)?;
         }
         if total != ONE {
             return Err(AmmError::State(format!("the weights sum to {total}, not to {ONE}")));
@@ -114,7 +114,7 @@ impl BalancerWeighted {
         let (balance_in, balance_out) = (self.scaled(token_in)?, self.scaled(token_out)?);
         check_ratio("the input after the fee (18 decimals)", paid, balance_in)?;
 
-        let base = div_up(balance_in, sum(balance_in, paid)?)?;
+        let base = div_up(balance_in, add(balance_in, paid)?)?;
         let exponent = div_down(self.weights[token_in], self.weights[token_out])?;
         let power = pow_up(base, exponent, self.pow_version)?;
         let bought = mul_down(balance_out, complement(power))?;
@@ -141,10 +141,10 @@ impl BalancerWeighted {
         let (balance_in, balance_out) = (self.scaled(token_in)?, self.scaled(token_out)?);
         check_ratio("the output (18 decimals)", bought, balance_out)?;
 
-        let base = div_up(balance_out, difference(balance_out, bought)?)?;
+        let base = div_up(balance_out, sub(balance_out, bought)?)?;
         let exponent = div_up(self.weights[token_out], self.weights[token_in])?;
         let power = pow_up(base, exponent, self.pow_version)?;
-        let paid = mul_up(balance_in, difference(power, ONE)?)?;
+        let paid = mul_up(balance_in, sub(power, ONE)?)?;
 
         let amount_in = add_fee(div_up(paid, self.scaling_factors[token_in])?, self.fee)?;
         let quote = Quote { amount_in, amount_out };
@@ -212,7 +212,7 @@ impl BalancerWeighted {
         let after_fee = div_down(limit, self.scaling_factors[token_in])?;
         // `a − ceil(a · fee)` is `floor(a · (1 − fee))`: the largest `a` that leaves the limit.
         let kept = ONE - self.fee;
-        let most = (product(after_fee + U256::ONE, ONE)? - U256::ONE) / kept;
+        let most = (mul(after_fee + U256::ONE, ONE)? - U256::ONE) / kept;
         Ok(most.min(U256::from(super::balancer::MAX_BALANCE - self.balances[token_in])))
     }
 

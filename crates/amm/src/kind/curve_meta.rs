@@ -6,10 +6,10 @@
 
 use ruint::aliases::U256;
 
+use super::checked::{Fault, add, div, mul, sub};
 use super::curve_stable::liquidity::Direction;
 use super::curve_stable::market::{share, to_common, to_units};
 use super::curve_stable::{CurveStable, FEE_DENOMINATOR, Generation, Market, PRECISION, Reading};
-use super::fault::{Fault, add, div, mul, sub};
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
 

@@ -12,7 +12,6 @@ mod checked;
 pub mod curve_crypto;
 pub mod curve_meta;
 pub mod curve_stable;
-mod fault;
 mod search;
 pub mod slipstream;
 pub mod solidly;

@@ -6,7 +6,7 @@
 
 use ruint::aliases::U256;
 
-use super::checked::{difference, divide, product, sum, unscale};
+use super::checked::{Fault, add, divide, mul, sub, unscale};
 use super::search::{largest, least};
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
@@ -102,7 +102,7 @@ impl Solidly {
     /// # Errors
     /// An overflow.
     pub fn invariant(&self) -> Result<U256, AmmError> {
-        self.invariant_of(self.reserves)
+        Ok(self.invariant_of(self.reserves)?)
     }
 
     /// Two.
@@ -249,12 +249,12 @@ impl Solidly {
     }
 
     fn after_fee(&self, amount: U256) -> Result<U256, AmmError> {
-        Ok(amount - divide(product(amount, U256::from(self.fee))?, U256::from(FEE_DENOMINATOR)))
+        Ok(amount - divide(mul(amount, U256::from(self.fee))?, U256::from(FEE_DENOMINATOR)))
     }
 
     fn volatile_out(&self, token_in: usize, kept: U256) -> Result<U256, AmmError> {
         let (reserve_in, reserve_out) = (self.reserves[token_in], self.reserves[1 - token_in]);
-        Ok(divide(product(kept, reserve_out)?, sum(reserve_in, kept)?))
+        Ok(divide(mul(kept, reserve_out)?, add(reserve_in, kept)?))
     }
 
     fn stable_out(
@@ -268,19 +268,19 @@ impl Solidly {
         let (unit_in, unit_out) = (units[token_in], units[1 - token_in]);
         let reserve_in = scale(self.reserves[token_in], unit_in)?;
         let reserve_out = scale(self.reserves[1 - token_in], unit_out)?;
-        let filled = sum(scale(kept, unit_in)?, reserve_in)?;
+        let filled = add(scale(kept, unit_in)?, reserve_in)?;
         let left = match solver {
             Solver::Solidly => solve_solidly(filled, invariant, reserve_out)?,
             Solver::VelodromeV2 => solve_velodrome(filled, invariant, reserve_out, units)?,
         };
-        Ok(unscale(product(difference(reserve_out, left)?, unit_out)?))
+        Ok(unscale(mul(sub(reserve_out, left)?, unit_out)?))
     }
 
     /// The reserves after a swap.
     fn after(&self, token_in: usize, quote: &Quote) -> Result<[U256; 2], AmmError> {
         let mut reserves = self.reserves;
-        reserves[token_in] = sum(reserves[token_in], self.after_fee(quote.amount_in)?)?;
-        reserves[1 - token_in] = difference(reserves[1 - token_in], quote.amount_out)?;
+        reserves[token_in] = add(reserves[token_in], self.after_fee(quote.amount_in)?)?;
+        reserves[1 - token_in] = sub(reserves[1 - token_in], quote.amount_out)?;
         Ok(reserves)
     }
 
@@ -296,9 +296,9 @@ impl Solidly {
         Ok(())
     }
 
-    fn invariant_of(&self, reserves: [U256; 2]) -> Result<U256, AmmError> {
+    fn invariant_of(&self, reserves: [U256; 2]) -> Result<U256, Fault> {
         match self.curve {
-            Curve::Volatile => product(reserves[0], reserves[1]),
+            Curve::Volatile => mul(reserves[0], reserves[1]),
             Curve::Stable { units, .. } => stable_invariant(reserves, units),
         }
     }
@@ -306,17 +306,17 @@ impl Solidly {
     /// Near the input that buys `amount_out`, where nothing overflows.
     fn guess_input(&self, token_in: usize, amount_out: U256) -> Result<U256, AmmError> {
         let (reserve_in, reserve_out) = (self.reserves[token_in], self.reserves[1 - token_in]);
-        let left = difference(reserve_out, amount_out)?;
+        let left = sub(reserve_out, amount_out)?;
         let kept = match self.curve {
-            Curve::Volatile => product(amount_out, reserve_in)?.div_ceil(left),
+            Curve::Volatile => mul(amount_out, reserve_in)?.div_ceil(left),
             Curve::Stable { units, .. } => {
                 let (unit_in, unit_out) = (units[token_in], units[1 - token_in]);
                 let scaled = scale(reserve_in, unit_in)?;
                 let filled = solve_solidly(scale(left, unit_out)?, self.invariant()?, scaled)?;
-                product(difference(filled, scaled)?, unit_in)? / ONE
+                mul(sub(filled, scaled)?, unit_in)? / ONE
             }
         };
-        let above = product(kept.saturating_sub(U256::ONE), U256::from(FEE_DENOMINATOR))?;
+        let above = mul(kept.saturating_sub(U256::ONE), U256::from(FEE_DENOMINATOR))?;
         Ok(above / U256::from(FEE_DENOMINATOR - self.fee) + U256::ONE)
     }
 }
@@ -328,9 +328,9 @@ fn rounds_badly(error: &AmmError) -> bool {
 }
 
 /// `x³y + y³x` of reserves in token units, as the contract's `_k` rounds it.
-fn stable_invariant(reserves: [U256; 2], units: [U256; 2]) -> Result<U256, AmmError> {
+fn stable_invariant(reserves: [U256; 2], units: [U256; 2]) -> Result<U256, Fault> {
     let (x, y) = (scale(reserves[0], units[0])?, scale(reserves[1], units[1])?);
-    let squares = sum(multiply(x, x)?, multiply(y, y)?)?;
+    let squares = add(multiply(x, x)?, multiply(y, y)?)?;
     multiply(multiply(x, y)?, squares)
 }
 
@@ -342,22 +342,22 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn new(x: U256) -> Result<Self, AmmError> {
+    fn new(x: U256) -> Result<Self, Fault> {
         let square = multiply(x, x)?;
         Ok(Self { x, square, cube: multiply(square, x)? })
     }
 
     /// The derivative of the invariant by `y`, from `y²`.
-    fn slope(&self, y_square: U256) -> Result<U256, AmmError> {
-        sum(multiply(product(U256::from(3), self.x)?, y_square)?, self.cube)
+    fn slope(&self, y_square: U256) -> Result<U256, Fault> {
+        add(multiply(mul(U256::from(3), self.x)?, y_square)?, self.cube)
     }
 
-    fn velodrome(&self, y: U256, y_square: U256) -> Result<U256, AmmError> {
-        multiply(multiply(self.x, y)?, sum(self.square, y_square)?)
+    fn velodrome(&self, y: U256, y_square: U256) -> Result<U256, Fault> {
+        multiply(multiply(self.x, y)?, add(self.square, y_square)?)
     }
 
-    fn solidly(&self, y: U256, y_square: U256) -> Result<U256, AmmError> {
-        sum(multiply(self.x, multiply(y_square, y)?)?, multiply(self.cube, y)?)
+    fn solidly(&self, y: U256, y_square: U256) -> Result<U256, Fault> {
+        add(multiply(self.x, multiply(y_square, y)?)?, multiply(self.cube, y)?)
     }
 }
 
@@ -369,9 +369,9 @@ fn solve_solidly(x: U256, invariant: U256, mut y: U256) -> Result<U256, AmmError
         let slope = fixed.slope(y_square)?;
         let previous = y;
         y = if value < invariant {
-            sum(y, step(invariant - value, slope)?)?
+            add(y, step(invariant - value, slope)?)?
         } else {
-            difference(y, step(value - invariant, slope)?)?
+            sub(y, step(value - invariant, slope)?)?
         };
         if y.abs_diff(previous) <= U256::ONE {
             break;
@@ -390,7 +390,7 @@ fn solve_velodrome(x: U256, invariant: U256, start: U256, units: [U256; 2]) -> R
         if value < invariant {
             let mut by = step(invariant - value, slope)?;
             if by.is_zero() {
-                let next = sum(y, U256::ONE)?;
+                let next = add(y, U256::ONE)?;
                 // The contract passes scaled balances to the function that scales reserves,
                 // token 0 first whichever is sold.
                 if stable_invariant([x, next], units)? > invariant {
@@ -398,20 +398,20 @@ fn solve_velodrome(x: U256, invariant: U256, start: U256, units: [U256; 2]) -> R
                 }
                 by = U256::ONE;
             }
-            y = sum(y, by)?;
+            y = add(y, by)?;
         } else {
             let mut by = step(value - invariant, slope)?;
             if by.is_zero() {
                 if value == invariant {
                     return Ok(y);
                 }
-                let below = difference(y, U256::ONE)?;
+                let below = sub(y, U256::ONE)?;
                 if fixed.velodrome(below, multiply(below, below)?)? < invariant {
                     return Ok(y);
                 }
                 by = U256::ONE;
             }
-            y = difference(y, by)?;
+            y = sub(y, by)?;
         }
     }
     Err(AmmError::NoConvergence { what: format!("the balance beside {x} from {start} for the invariant {invariant}") })
@@ -422,15 +422,15 @@ fn step(distance: U256, slope: U256) -> Result<U256, AmmError> {
     if slope.is_zero() {
         return Err(AmmError::NoLiquidity(format!("a slope of zero at {distance} from the invariant")));
     }
-    Ok(divide(product(distance, ONE)?, slope))
+    Ok(divide(mul(distance, ONE)?, slope))
 }
 
 /// Token units in 18 decimals.
-fn scale(amount: U256, unit: U256) -> Result<U256, AmmError> {
-    if unit == ONE { product(amount, ONE).map(|_| amount) } else { Ok(divide(product(amount, ONE)?, unit)) }
+fn scale(amount: U256, unit: U256) -> Result<U256, Fault> {
+    if unit == ONE { mul(amount, ONE).map(|_| amount) } else { Ok(divide(mul(amount, ONE)?, unit)) }
 }
 
 /// `a · b / 10^18`.
-fn multiply(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(unscale(product(a, b)?))
+fn multiply(a: U256, b: U256) -> Result<U256, Fault> {
+    Ok(unscale(mul(a, b)?))
 }

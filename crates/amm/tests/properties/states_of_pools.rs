@@ -16,7 +16,7 @@ const COMPOSABLE: &str = r#"{"balances": [3000000000000000000, 25961484292674140
     "swap_fee": 50000000000000, "amp_ramp": {"start": 1000000, "end": 2000000, "start_time": 10, "end_time": 20},
     "resolved_rates": [1000000000000000000, 1000000000000000000, 1100000000000000000], "bpt_idx": 1, "invariant_version": 1,
     "rate_expires": [4102444800, 4102444800, 4102444800],
-    "pool_token": {"total_supply": "2596148429267420300000000000000000", "last_join_exit_amp": 1000000,
+    "pool_token": {"factory_version": 2, "total_supply": "2596148429267420300000000000000000", "last_join_exit_amp": 1000000,
         "last_join_exit_invariant": "6290000000000000000", "protocol_swap_fee": 500000000000000000,
         "protocol_yield_fee": 500000000000000000, "old_rates": [1000000000000000000, 1090000000000000000],
         "yield_fee_exempt": [false, false]}}"#;

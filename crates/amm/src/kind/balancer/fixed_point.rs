@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use super::log_exp;
 use crate::error::AmmError;
-use crate::kind::checked::{ceil, divide, overflow, product, unscale, unscale_up};
+use crate::kind::checked::{Fault, add, ceil, divide, mul, unscale, unscale_up};
 
 /// One, in 18 decimals.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -30,7 +30,7 @@ pub enum PowVersion {
 /// A product above 256 bits.
 #[inline]
 pub fn mul_down(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(unscale(product(a, b)?))
+    Ok(unscale(mul(a, b)?))
 }
 
 /// `ceil(a · b)`.
@@ -39,7 +39,7 @@ pub fn mul_down(a: U256, b: U256) -> Result<U256, AmmError> {
 /// A product above 256 bits.
 #[inline]
 pub fn mul_up(a: U256, b: U256) -> Result<U256, AmmError> {
-    Ok(unscale_up(product(a, b)?))
+    Ok(unscale_up(mul(a, b)?))
 }
 
 /// `floor(a / b)`.
@@ -49,9 +49,9 @@ pub fn mul_up(a: U256, b: U256) -> Result<U256, AmmError> {
 #[inline]
 pub fn div_down(a: U256, b: U256) -> Result<U256, AmmError> {
     if b.is_zero() {
-        return Err(zero_division(a));
+        return Err(Fault::Division { dividend: a }.into());
     }
-    Ok(divide(product(a, ONE)?, b))
+    Ok(divide(mul(a, ONE)?, b))
 }
 
 /// `ceil(a / b)`.
@@ -61,9 +61,9 @@ pub fn div_down(a: U256, b: U256) -> Result<U256, AmmError> {
 #[inline]
 pub fn div_up(a: U256, b: U256) -> Result<U256, AmmError> {
     if b.is_zero() {
-        return Err(zero_division(a));
+        return Err(Fault::Division { dividend: a }.into());
     }
-    Ok(ceil(product(a, ONE)?, b))
+    Ok(ceil(mul(a, ONE)?, b))
 }
 
 /// `1 − x`, zero when `x` is above one.
@@ -91,7 +91,7 @@ pub fn pow_up(x: U256, y: U256, version: PowVersion) -> Result<U256, AmmError> {
         }
     }
     let raw = log_exp::pow(x, y)?;
-    raw.checked_add(max_error(raw)?).ok_or_else(|| overflow(format!("{raw} plus its error")))
+    Ok(add(raw, max_error(raw)?)?)
 }
 
 /// `x^y` rounded down, so that the result is never above the true power.
@@ -117,9 +117,4 @@ pub fn pow_down(x: U256, y: U256, version: PowVersion) -> Result<U256, AmmError>
 
 fn max_error(raw: U256) -> Result<U256, AmmError> {
     Ok(mul_up(raw, MAX_POW_RELATIVE_ERROR)? + U256::ONE)
-}
-
-#[cold]
-fn zero_division(a: U256) -> AmmError {
-    AmmError::NoLiquidity(format!("{a} would be divided by zero"))
 }

@@ -9,7 +9,6 @@ use ruint::aliases::U256;
 use super::fixed_point::ONE;
 use crate::error::AmmError;
 use crate::integer::Divider;
-use crate::kind::checked::overflow;
 
 const fn units(value: u128) -> U256 {
     U256::from_limbs([value as u64, (value >> 64) as u64, 0, 0])
@@ -103,6 +102,11 @@ pub fn pow(x: U256, y: U256) -> Result<U256, AmmError> {
 /// An exponent above 130 or below −41.
 pub fn exp(x: U256, negative: bool) -> Result<U256, AmmError> {
     exp_of(Signed { magnitude: x, negative })
+}
+
+#[cold]
+fn overflow(what: String) -> AmmError {
+    AmmError::Overflow { what, bits: 256 }
 }
 
 fn exp_of(x: Signed) -> Result<U256, AmmError> {

@@ -13,6 +13,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Quote, check_pair};
 use crate::error::AmmError;
+use crate::kind::checked::sub;
 use fixed_point::{ONE, complement, div_up, mul_up};
 
 /// The largest balance the Vault stores (112 bits).
@@ -21,7 +22,7 @@ pub const MAX_BALANCE: u128 = (1 << 112) - 1;
 /// The amount left of `amount` after the swap fee, which is rounded up.
 pub(crate) fn subtract_fee(amount: U256, fee: U256) -> Result<U256, AmmError> {
     let charged = mul_up(amount, fee)?;
-    amount.checked_sub(charged).ok_or_else(|| crate::kind::checked::below_zero(amount, charged))
+    Ok(sub(amount, charged)?)
 }
 
 /// The amount that leaves `amount` after the swap fee, rounded up.

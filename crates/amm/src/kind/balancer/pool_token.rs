@@ -9,7 +9,7 @@ use ruint::aliases::U256;
 use super::fixed_point::{complement, div_down, mul_down};
 use super::stable_math::{Balances, Curve, Join};
 use crate::error::AmmError;
-use crate::kind::checked::{difference, divide, product, sum};
+use crate::kind::checked::{add, divide, mul, sub};
 
 /// What the contract keeps to know its protocol fees, from its second version (November
 /// 2022) on; the first mints them by another formula.
@@ -98,11 +98,11 @@ impl PoolTokenState {
     /// # Errors
     /// An empty pool, or an overflow.
     pub fn before(&self, curve: &Curve, balances: &Balances, held: U256, fee: U256) -> Result<(Join, U256), AmmError> {
-        let virtual_supply = difference(self.total_supply, held)?;
+        let virtual_supply = sub(self.total_supply, held)?;
         let last = Curve { amplification: U256::from(self.last_amplification), version: curve.version };
         let (ownership, last_invariant) = self.protocol_ownership(&last, balances)?;
         let due = mint_for_ownership(virtual_supply, ownership)?;
-        let supply = sum(virtual_supply, due)?;
+        let supply = add(virtual_supply, due)?;
         if supply.is_zero() {
             return Err(AmmError::NoLiquidity("no pool tokens in circulation".into()));
         }
@@ -128,19 +128,19 @@ impl PoolTokenState {
         let (calculated, after, supply) = match operation {
             Operation::TokenIn => {
                 let minted = curve.pool_out_given_token_in(join, index, amount)?;
-                (minted, sum(balance, amount)?, sum(join.supply, minted)?)
+                (minted, add(balance, amount)?, add(join.supply, minted)?)
             }
             Operation::PoolOut => {
                 let paid = curve.token_in_given_pool_out(join, index, amount)?;
-                (paid, sum(balance, paid)?, sum(join.supply, amount)?)
+                (paid, add(balance, paid)?, add(join.supply, amount)?)
             }
             Operation::PoolIn => {
                 let bought = curve.token_out_given_pool_in(join, index, amount)?;
-                (bought, difference(balance, bought)?, difference(join.supply, amount)?)
+                (bought, sub(balance, bought)?, sub(join.supply, amount)?)
             }
             Operation::TokenOut => {
                 let burnt = curve.pool_in_given_token_out(join, index, amount)?;
-                (burnt, difference(balance, amount)?, difference(join.supply, burnt)?)
+                (burnt, sub(balance, amount)?, sub(join.supply, burnt)?)
             }
         };
         let balances = join.balances.with(index, after);
@@ -148,8 +148,8 @@ impl PoolTokenState {
         let fee_less = mul_down(join.invariant, div_down(supply, join.supply)?)?;
         let mut minted = due;
         if invariant > fee_less {
-            let ownership = divide(product(invariant - fee_less, self.protocol_swap_fee)?, invariant);
-            minted = sum(minted, mint_for_ownership(supply, ownership)?)?;
+            let ownership = divide(mul(invariant - fee_less, self.protocol_swap_fee)?, invariant);
+            minted = add(minted, mint_for_ownership(supply, ownership)?)?;
         }
         Ok(Change { calculated, minted, invariant })
     }
@@ -174,14 +174,14 @@ impl PoolTokenState {
         let from_yield = taxed_growth.saturating_sub(swap_growth);
         let swaps = mul_down(div_down(from_swaps, total_growth)?, self.protocol_swap_fee)?;
         let yields = mul_down(div_down(from_yield, total_growth)?, self.protocol_yield_fee)?;
-        Ok((sum(swaps, yields)?, total_growth))
+        Ok((add(swaps, yields)?, total_growth))
     }
 
     fn at_old_rates(&self, balances: &Balances, chosen: impl Fn(&TokenRate) -> bool) -> Result<Balances, AmmError> {
         let mut adjusted = Balances::new();
         for (balance, rate) in balances.get().iter().zip(&self.rates) {
             adjusted.push(if chosen(rate) && rate.old != rate.current {
-                divide(product(*balance, rate.old)?, rate.current)
+                divide(mul(*balance, rate.old)?, rate.current)
             } else {
                 *balance
             })?;
@@ -196,5 +196,5 @@ fn mint_for_ownership(supply: U256, ownership: U256) -> Result<U256, AmmError> {
     if rest.is_zero() {
         return Err(AmmError::State(format!("the protocol would own {ownership} of the pool, in 18 decimals")));
     }
-    Ok(divide(product(supply, ownership)?, rest))
+    Ok(divide(mul(supply, ownership)?, rest))
 }

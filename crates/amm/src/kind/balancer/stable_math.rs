@@ -6,7 +6,7 @@ use ruint::aliases::U256;
 use super::fixed_point::{ONE, complement, div_down, div_up, mul_down, mul_up};
 use crate::error::AmmError;
 use crate::integer::Divider;
-use crate::kind::checked::{ceil, difference, divide, product, sum};
+use crate::kind::checked::{add, ceil, div, div_ceil, divide, mul, sub};
 
 /// The most tokens of a pool, its own token not counted.
 pub const MAX_TOKENS: usize = 5;
@@ -79,7 +79,7 @@ impl Balances {
     /// # Errors
     /// A sum above 256 bits.
     pub fn total(&self) -> Result<U256, AmmError> {
-        self.get().iter().try_fold(U256::ZERO, |total, value| sum(total, *value))
+        Ok(self.get().iter().try_fold(U256::ZERO, |total, value| add(total, *value))?)
     }
 }
 
@@ -108,20 +108,18 @@ impl Curve {
         }
         let count = U256::from(balances.count);
         let amplified = self.amplification * count;
-        let lifted = THOUSAND.divide(product(amplified, total)?);
+        let lifted = THOUSAND.divide(mul(amplified, total)?);
         let mut invariant = total;
         for _ in 0..MAX_ITERATIONS {
             let mut ratio = invariant;
             for balance in balances.get() {
-                ratio = quotient(product(ratio, invariant)?, product(*balance, count)?)?;
+                ratio = div(mul(ratio, invariant)?, mul(*balance, count)?)?;
             }
             let previous = invariant;
-            let above = product(sum(lifted, product(ratio, count)?)?, invariant)?;
-            let below = sum(
-                THOUSAND.divide(product(amplified - AMP_PRECISION, invariant)?),
-                product(count + U256::ONE, ratio)?,
-            )?;
-            invariant = quotient(above, below)?;
+            let above = mul(add(lifted, mul(ratio, count)?)?, invariant)?;
+            let below =
+                add(THOUSAND.divide(mul(amplified - AMP_PRECISION, invariant)?), mul(count + U256::ONE, ratio)?)?;
+            invariant = div(above, below)?;
             if invariant.abs_diff(previous) <= U256::ONE {
                 return Ok(invariant);
             }
@@ -136,21 +134,18 @@ impl Curve {
         }
         let count = U256::from(balances.count);
         let amplified = self.amplification * count;
-        let lifted = product(amplified, total)?;
+        let lifted = mul(amplified, total)?;
         let mut invariant = total;
         for _ in 0..MAX_ITERATIONS {
-            let mut ratio = product(balances.values[0], count)?;
+            let mut ratio = mul(balances.values[0], count)?;
             for balance in &balances.get()[1..] {
-                ratio = quotient_up(product(product(ratio, *balance)?, count)?, invariant)?;
+                ratio = div_ceil(mul(mul(ratio, *balance)?, count)?, invariant)?;
             }
             let previous = invariant;
-            let above =
-                sum(product(product(count, invariant)?, invariant)?, ceil(product(lifted, ratio)?, AMP_PRECISION))?;
-            let below = sum(
-                product(count + U256::ONE, invariant)?,
-                THOUSAND.divide(product(amplified - AMP_PRECISION, ratio)?),
-            )?;
-            invariant = quotient_up(above, below)?;
+            let above = add(mul(mul(count, invariant)?, invariant)?, ceil(mul(lifted, ratio)?, AMP_PRECISION))?;
+            let below =
+                add(mul(count + U256::ONE, invariant)?, THOUSAND.divide(mul(amplified - AMP_PRECISION, ratio)?))?;
+            invariant = div_ceil(above, below)?;
             if invariant.abs_diff(previous) <= U256::ONE {
                 return Ok(invariant);
             }
@@ -166,22 +161,22 @@ impl Curve {
     pub fn balance_of(&self, index: usize, balances: &Balances, invariant: U256) -> Result<U256, AmmError> {
         let count = U256::from(balances.count);
         let amplified = self.amplification * count;
-        let mut ratio = product(balances.values[0], count)?;
+        let mut ratio = mul(balances.values[0], count)?;
         for balance in &balances.get()[1..] {
-            ratio = quotient(product(product(ratio, *balance)?, count)?, invariant)?;
+            ratio = div(mul(mul(ratio, *balance)?, count)?, invariant)?;
         }
         let others = balances.total()? - balances.values[index];
-        let square = product(invariant, invariant)?;
-        let scaled = product(quotient_up(square, product(amplified, ratio)?)?, AMP_PRECISION)?;
-        let constant = product(scaled, balances.values[index])?;
-        let linear = sum(others, product(divide(invariant, amplified), AMP_PRECISION)?)?;
+        let square = mul(invariant, invariant)?;
+        let scaled = mul(div_ceil(square, mul(amplified, ratio)?)?, AMP_PRECISION)?;
+        let constant = mul(scaled, balances.values[index])?;
+        let linear = add(others, mul(divide(invariant, amplified), AMP_PRECISION)?)?;
 
-        let mut balance = quotient_up(sum(square, constant)?, sum(invariant, linear)?)?;
+        let mut balance = div_ceil(add(square, constant)?, add(invariant, linear)?)?;
         for _ in 0..MAX_ITERATIONS {
             let previous = balance;
-            let above = sum(product(balance, balance)?, constant)?;
-            let below = difference(sum(product(balance, U256::from(2))?, linear)?, invariant)?;
-            balance = quotient_up(above, below)?;
+            let above = add(mul(balance, balance)?, constant)?;
+            let below = sub(add(mul(balance, U256::from(2))?, linear)?, invariant)?;
+            balance = div_ceil(above, below)?;
             if balance.abs_diff(previous) <= U256::ONE {
                 return Ok(balance);
             }
@@ -201,9 +196,9 @@ impl Curve {
         amount_in: U256,
         invariant: U256,
     ) -> Result<U256, AmmError> {
-        let after = balances.with(token_in, sum(balances.values[token_in], amount_in)?);
+        let after = balances.with(token_in, add(balances.values[token_in], amount_in)?);
         let left = self.balance_of(token_out, &after, invariant)?;
-        difference(difference(balances.values[token_out], left)?, U256::ONE)
+        Ok(sub(sub(balances.values[token_out], left)?, U256::ONE)?)
     }
 
     /// What buys `amount_out`, one unit more than the curve asks.
@@ -218,9 +213,9 @@ impl Curve {
         amount_out: U256,
         invariant: U256,
     ) -> Result<U256, AmmError> {
-        let after = balances.with(token_out, difference(balances.values[token_out], amount_out)?);
+        let after = balances.with(token_out, sub(balances.values[token_out], amount_out)?);
         let filled = self.balance_of(token_in, &after, invariant)?;
-        sum(difference(filled, balances.values[token_in])?, U256::ONE)
+        Ok(add(sub(filled, balances.values[token_in])?, U256::ONE)?)
     }
 
     /// Pool tokens minted for `amount_in` of one token, with the swap fee on what goes
@@ -233,9 +228,9 @@ impl Curve {
         let mut ratio_with_fees = U256::ZERO;
         let mut own_ratio = U256::ZERO;
         for (token, balance) in join.balances.get().iter().enumerate() {
-            let filled = if token == index { sum(*balance, amount_in)? } else { *balance };
+            let filled = if token == index { add(*balance, amount_in)? } else { *balance };
             let ratio = div_down(filled, *balance)?;
-            ratio_with_fees = sum(ratio_with_fees, mul_down(ratio, div_down(*balance, total)?)?)?;
+            ratio_with_fees = add(ratio_with_fees, mul_down(ratio, div_down(*balance, total)?)?)?;
             if token == index {
                 own_ratio = ratio;
             }
@@ -243,11 +238,11 @@ impl Curve {
         let balance = join.balances.values[index];
         let mut untaxed_or_kept = amount_in;
         if own_ratio > ratio_with_fees {
-            let untaxed = mul_down(balance, difference(ratio_with_fees, ONE)?)?;
-            let taxed = difference(amount_in, untaxed)?;
-            untaxed_or_kept = sum(untaxed, mul_down(taxed, ONE - join.fee)?)?;
+            let untaxed = mul_down(balance, sub(ratio_with_fees, ONE)?)?;
+            let taxed = sub(amount_in, untaxed)?;
+            untaxed_or_kept = add(untaxed, mul_down(taxed, ONE - join.fee)?)?;
         }
-        let after = join.balances.with(index, sum(balance, untaxed_or_kept)?);
+        let after = join.balances.with(index, add(balance, untaxed_or_kept)?);
         let growth = div_down(self.invariant(&after)?, join.invariant)?;
         mul_down(join.supply, growth.saturating_sub(ONE))
     }
@@ -257,13 +252,13 @@ impl Curve {
     /// # Errors
     /// As [`Self::balance_of`].
     pub fn token_in_given_pool_out(&self, join: &Join, index: usize, pool_out: U256) -> Result<U256, AmmError> {
-        let invariant = mul_up(div_up(sum(join.supply, pool_out)?, join.supply)?, join.invariant)?;
+        let invariant = mul_up(div_up(add(join.supply, pool_out)?, join.supply)?, join.invariant)?;
         let filled = self.balance_of(index, &join.balances, invariant)?;
         let balance = join.balances.values[index];
-        let without_fee = difference(filled, balance)?;
+        let without_fee = sub(filled, balance)?;
         let weight = div_down(balance, join.balances.total()?)?;
         let taxed = mul_up(without_fee, complement(weight))?;
-        sum(difference(without_fee, taxed)?, div_up(taxed, ONE - join.fee)?)
+        Ok(add(sub(without_fee, taxed)?, div_up(taxed, ONE - join.fee)?)?)
     }
 
     /// The output of one token for `pool_in` pool tokens burnt.
@@ -271,13 +266,13 @@ impl Curve {
     /// # Errors
     /// As [`Self::balance_of`].
     pub fn token_out_given_pool_in(&self, join: &Join, index: usize, pool_in: U256) -> Result<U256, AmmError> {
-        let invariant = mul_up(div_up(difference(join.supply, pool_in)?, join.supply)?, join.invariant)?;
+        let invariant = mul_up(div_up(sub(join.supply, pool_in)?, join.supply)?, join.invariant)?;
         let left = self.balance_of(index, &join.balances, invariant)?;
         let balance = join.balances.values[index];
-        let without_fee = difference(balance, left)?;
+        let without_fee = sub(balance, left)?;
         let weight = div_down(balance, join.balances.total()?)?;
         let taxed = mul_up(without_fee, complement(weight))?;
-        sum(difference(without_fee, taxed)?, mul_down(taxed, ONE - join.fee)?)
+        Ok(add(sub(without_fee, taxed)?, mul_down(taxed, ONE - join.fee)?)?)
     }
 
     /// Pool tokens burnt for `amount_out` of one token, with the swap fee on what goes
@@ -290,9 +285,9 @@ impl Curve {
         let mut ratio_without_fees = U256::ZERO;
         let mut own_ratio = ONE;
         for (token, balance) in join.balances.get().iter().enumerate() {
-            let left = if token == index { difference(*balance, amount_out)? } else { *balance };
+            let left = if token == index { sub(*balance, amount_out)? } else { *balance };
             let ratio = div_up(left, *balance)?;
-            ratio_without_fees = sum(ratio_without_fees, mul_up(ratio, div_up(*balance, total)?)?)?;
+            ratio_without_fees = add(ratio_without_fees, mul_up(ratio, div_up(*balance, total)?)?)?;
             if token == index {
                 own_ratio = ratio;
             }
@@ -301,10 +296,10 @@ impl Curve {
         let mut with_fee = amount_out;
         if ratio_without_fees > own_ratio {
             let untaxed = mul_down(balance, complement(ratio_without_fees))?;
-            let taxed = difference(amount_out, untaxed)?;
-            with_fee = sum(untaxed, div_up(taxed, ONE - join.fee)?)?;
+            let taxed = sub(amount_out, untaxed)?;
+            with_fee = add(untaxed, div_up(taxed, ONE - join.fee)?)?;
         }
-        let after = join.balances.with(index, difference(balance, with_fee)?);
+        let after = join.balances.with(index, sub(balance, with_fee)?);
         let shrunk = div_down(self.invariant(&after)?, join.invariant)?;
         mul_up(join.supply, complement(shrunk))
     }
@@ -321,19 +316,6 @@ pub struct Join {
     pub invariant: U256,
     /// The swap fee in 18 decimals.
     pub fee: U256,
-}
-
-fn quotient(a: U256, b: U256) -> Result<U256, AmmError> {
-    if b.is_zero() { Err(empty(a)) } else { Ok(divide(a, b)) }
-}
-
-fn quotient_up(a: U256, b: U256) -> Result<U256, AmmError> {
-    if b.is_zero() { Err(empty(a)) } else { Ok(ceil(a, b)) }
-}
-
-#[cold]
-fn empty(a: U256) -> AmmError {
-    AmmError::NoLiquidity(format!("{a} would be divided by zero"))
 }
 
 #[cold]

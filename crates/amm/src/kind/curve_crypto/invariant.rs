@@ -8,7 +8,7 @@ use ruint::aliases::U256;
 
 use super::generation::Rules;
 use super::native::Rounds;
-use crate::kind::fault::{Fault, add, div, mul, scale, sub};
+use crate::kind::checked::{Fault, add, div, mul, scale, sub};
 
 /// Rounds after which the contracts give up.
 const ROUNDS: usize = 255;

@@ -12,7 +12,7 @@ mod native;
 use ruint::aliases::U256;
 
 use self::invariant::Curve;
-use super::fault::{Fault, add, div, mul, scale, sub};
+use super::checked::{Fault, add, div, mul, scale, sub};
 use super::search;
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
@@ -219,7 +219,7 @@ impl CurveCrypto {
         let market = self.market(context)?;
         let limit = market.units(token_in, mul(market.d, U256::from(101)).unwrap_or(U256::MAX)).unwrap_or(U256::MAX);
         Ok(search::largest(limit, |amount| {
-            matches!(market.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative))
+            matches!(market.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative { .. }))
         }))
     }
 
@@ -361,7 +361,7 @@ impl Market<'_> {
         let balances = self.pool.common_balances(None).map_err(empty)?;
         let balances = &balances[..self.pool.token_count()];
         if balances.iter().any(U256::is_zero) {
-            return Err(empty(Fault::Division));
+            return Err(empty(Fault::Division { dividend: self.d }));
         }
         let fee = self.pool.fee_rate(balances).map_err(empty)?;
         let count = balances.iter().fold(0.0, |count, _| count + 1.0);

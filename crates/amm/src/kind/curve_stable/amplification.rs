@@ -4,7 +4,7 @@ use ruint::aliases::U256;
 
 use crate::context::Context;
 use crate::error::AmmError;
-use crate::kind::fault::{Fault, add, div, mul, sub};
+use crate::kind::checked::{Fault, add, div, mul, sub};
 
 /// The amplification as the contract stores it, in its own units (A, or 100 · A in later
 /// generations): it moves linearly from `initial` to `future` between two times.

@@ -6,7 +6,7 @@ use ruint::aliases::U256;
 
 use super::generation::{Product, Rules};
 use super::native;
-use crate::kind::fault::{Fault, add, div, mul, scale, sub};
+use crate::kind::checked::{Fault, add, div, mul, scale, sub};
 
 /// Rounds after which the contracts give up.
 pub(super) const ROUNDS: usize = 255;

@@ -8,7 +8,7 @@ use super::market::{Market, Reading, share, to_common, to_units};
 use super::{CurveStable, Generation, MAX_TOKENS, PRECISION};
 use crate::context::Context;
 use crate::error::AmmError;
-use crate::kind::fault::{Fault, add, div, mul, scale, sub};
+use crate::kind::checked::{Fault, add, div, mul, scale, sub};
 
 /// Whether tokens come or go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

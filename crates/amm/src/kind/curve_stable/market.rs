@@ -8,8 +8,8 @@ use super::invariant::{balance_of_rest, invariant};
 use super::{CurveStable, FEE_DENOMINATOR, MAX_TOKENS, PRECISION};
 use crate::context::{Context, MarginalPrice, Quote};
 use crate::error::AmmError;
-use crate::integer::{div_up, to_f64};
-use crate::kind::fault::{Fault, add, div, mul, scale, sub};
+use crate::integer::to_f64;
+use crate::kind::checked::{Fault, add, div, div_ceil, mul, scale, sub};
 use crate::kind::search;
 
 /// Rounds of guessing the fee of an exact output, where it grows off the peg.
@@ -217,7 +217,7 @@ impl Market<'_> {
     pub(crate) fn marginal_price(&self, token_in: usize, token_out: usize) -> Result<MarginalPrice, AmmError> {
         let (balance_in, balance_out) = (self.balances[token_in], self.balances[token_out]);
         if self.balances().iter().any(U256::is_zero) {
-            return Err(self.pool.explain(Fault::Division));
+            return Err(self.pool.explain(Fault::Division { dividend: self.d }));
         }
         let rate = self
             .fee_rate(token_in, token_out, balance_in, balance_out)
@@ -236,7 +236,7 @@ impl Market<'_> {
 
     pub(crate) fn max_in(&self, token_in: usize, token_out: usize) -> U256 {
         search::largest(U256::MAX / self.rates[token_in].max(U256::ONE), |amount| {
-            matches!(self.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative))
+            matches!(self.amount_out(token_in, token_out, amount), Ok(_) | Err(Fault::Negative { .. }))
         })
     }
 }
@@ -277,12 +277,12 @@ pub(crate) fn to_units(amount: U256, rate: U256) -> Result<U256, Fault> {
 /// The least amount of a token that counts for `common`.
 fn to_units_up(common: U256, rate: U256) -> Result<U256, Fault> {
     let product = mul(common, U256::from(PRECISION))?;
-    div_up(product, rate).ok_or(Fault::Division)
+    div_ceil(product, rate)
 }
 
 /// The least value in common units that converts to `amount`.
 fn to_common_up(amount: U256, rate: U256) -> Result<U256, Fault> {
-    div_up(mul(amount, rate)?, U256::from(PRECISION)).ok_or(Fault::Division)
+    div_ceil(mul(amount, rate)?, U256::from(PRECISION))
 }
 
 /// The least amount that leaves `net` after a fee of `rate`.

@@ -17,7 +17,7 @@ use ruint::aliases::U256;
 
 use crate::context::{Context, MarginalPrice, Quote, check_pair};
 use crate::error::AmmError;
-use crate::kind::fault::Fault;
+use crate::kind::checked::Fault;
 
 pub use amplification::Amplification;
 pub use generation::Generation;
