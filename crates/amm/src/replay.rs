@@ -93,7 +93,7 @@ pub struct FeeChange {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The same event twice.
-    #[error("line {line}: {place} is there twice: keep one of them")]
+    #[error("line {line}: {place} is there twice: remove one of the two")]
     Doubled {
         /// Line of the second.
         line: u64,
