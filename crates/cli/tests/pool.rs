@@ -137,7 +137,7 @@ fn a_history_is_exact_in_every_shape_of_file() {
         let last = json!({
             "sqrt_price_x96": "79267784519130042428790663799", "tick": 10, "liquidity": "750000000000000000",
             "initialised_ticks": 2, "fee_pips": 3000, "fee_growth_x128": GROWTH, "protocol_fees": ["0", "0"],
-            "gauge_fees": null
+            "gauge_fees": null, "fees_estimate": null
         });
         assert_eq!(done["final"], last);
         assert!(
