@@ -6,6 +6,7 @@ mod curve;
 mod pairs;
 
 use crate::recorded::{Tally, say};
+use assay_amm::{PoolKind, Proof};
 
 /// The table of all 1,843: 1,825 amounts equal, 16 reverts refused for the contract's
 /// reason, and two calls that nobody can check, named.
@@ -26,6 +27,10 @@ fn all_recorded_answers() {
     let uncheckable = [pairs::camelot(), timed_out];
     say(&format!("uncheckable, no state recorded: {}", uncheckable[0]));
     say(&format!("uncheckable, the node timed out: {}", uncheckable[1]));
+    let unproven: Vec<&str> =
+        PoolKind::ALL.into_iter().filter(|kind| kind.proof() == Proof::Unproven).map(PoolKind::name).collect();
+    say(&format!("unproven, held to an independent implementation only: {}", unproven.join(", ")));
+    assert_eq!(unproven, ["curve-lending", "curve-ng", "curve-crypto-two"]);
     for tally in &tallies {
         assert_eq!(tally.differing, Vec::<String>::new(), "{}", tally.family);
     }
