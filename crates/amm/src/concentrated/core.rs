@@ -182,6 +182,19 @@ impl Core {
         Ok(())
     }
 
+    /// Says that initialised ticks are known between `low` and `high` only.
+    ///
+    /// # Errors
+    /// A range without the pool's tick in it, or beyond what the ticks allow.
+    pub fn limit_known(&mut self, low: i32, high: i32) -> Result<(), AmmError> {
+        if !(low <= self.tick && self.tick < high) {
+            let reason = format!("the known ticks {low} … {high} do not hold it");
+            return Err(AmmError::Tick { tick: self.tick, reason });
+        }
+        self.known = (low.max(self.known.0), high.min(self.known.1));
+        Ok(())
+    }
+
     /// Distance of usable ticks.
     #[must_use]
     pub fn tick_spacing(&self) -> i32 {

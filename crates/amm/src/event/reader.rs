@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Read};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{self, Row};
@@ -103,8 +104,31 @@ fn locate(row: &impl Row, line: u64, raw: bool) -> Result<Located, EventError> {
 }
 
 /// The fields of a line, their values as written.
-#[derive(Deserialize)]
-struct Object<'a>(#[serde(borrow)] HashMap<&'a str, &'a RawValue>);
+struct Object<'a>(HashMap<&'a str, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = HashMap<&'de str, &'de RawValue>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of the event's fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = HashMap::new();
+                while let Some((name, value)) = map.next_entry::<&str, &RawValue>()? {
+                    if fields.insert(name, value).is_some() {
+                        return Err(A::Error::custom(format!("the field {name} is there twice")));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Fields).map(Self)
+    }
+}
 
 impl Row for Object<'_> {
     fn get(&self, name: &str) -> Option<&str> {
@@ -150,6 +174,14 @@ fn json_event(text: &str, line: u64) -> Result<Located, EventError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_twice_is_refused() {
+        let line =
+            r#"{"block": 1, "tx_index": 1, "log_index": 1, "kind": "initialize", "sqrt_price_x96": 5, "block": 2}"#;
+        let error = read_json_lines(line.as_bytes()).next().unwrap().unwrap_err();
+        assert!(error.reason.contains("block is there twice"), "{error}");
+    }
 
     #[test]
     fn a_line_without_end_is_refused_in_time() {

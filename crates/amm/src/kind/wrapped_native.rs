@@ -124,7 +124,8 @@ impl WrappedNative {
             let what = || format!("a supply of {} and {amount}", self.supply);
             self.supply.checked_add(amount).ok_or_else(|| AmmError::Overflow { what: what(), bits: 256 })
         } else {
-            let short = || AmmError::InsufficientReserve { token: 0, amount, available: self.supply };
+            let short =
+                || AmmError::InsufficientReserve { token: 0, amount, available: self.supply.saturating_add(U256::ONE) };
             self.supply.checked_sub(amount).ok_or_else(short)
         }
     }

@@ -139,7 +139,13 @@ impl Snapshot {
                 token.address.eq_ignore_ascii_case(name) || token.symbol.eq_ignore_ascii_case(name)
             })
             .collect();
+        let number = name.parse::<usize>().ok().filter(|index| *index < self.pool.token_count());
         match listed[..] {
+            _ if name.is_empty() => Err(SnapshotError::State(format!("a token needs a name: {}", self.token_names()))),
+            [index] if number.is_some_and(|number| number != index) => {
+                let reason = format!("{name} is the symbol of token {index} and the index of another: use an address");
+                Err(SnapshotError::State(reason))
+            }
             [index] => Ok(index),
             [] => match name.parse::<usize>() {
                 Ok(index) if index < self.pool.token_count() => Ok(index),

@@ -75,7 +75,7 @@ fn doubled() {
     let (place, error) = run(replay(), &rows).unwrap_err();
     assert_eq!(place, 2);
     assert!(matches!(error, ReplayError::Doubled { line: 4, .. }));
-    assert_eq!(error.to_string(), "line 4: block 11, transaction 0, log 0 is there twice: keep one of them");
+    assert_eq!(error.to_string(), "line 4: block 11, transaction 0, log 0 is there twice: remove one of the two");
 }
 
 /// Numbers above 2^53 keep every digit as JSON numbers and as texts.

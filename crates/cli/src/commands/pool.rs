@@ -62,6 +62,10 @@ impl Pool {
         };
         let done = request.run(workspace)?;
         let next = match done.first_mismatches.first() {
+            Some(first) if first.before == 0 => {
+                "assay pool replay … with another --kind, --fee-pips or --sqrt-price: the first event differs already"
+                    .to_owned()
+            }
             Some(first) => {
                 format!("the same with --limit {} for the state before line {}", first.before, first.place.line)
             }

@@ -8,7 +8,7 @@ use assay_amm::concentrated::Core;
 use assay_amm::event::{Event, EventError, Located};
 use assay_amm::kind::{Slipstream, UniswapV3};
 use assay_amm::replay::{Replay, ReplayError, ReplayPool};
-use assay_amm::{AmmError, Pool, PoolKind};
+use assay_amm::{AmmError, Pool, PoolKind, U256};
 
 use crate::error::JobError;
 use crate::event_file::{EventFile, Position, in_file, open};
@@ -134,19 +134,23 @@ impl ReplayRequest {
                 return Err(JobError::Input(text));
             }
         };
-        let input = |error: AmmError| JobError::Input(error.to_string());
-        let core = Core::new(tick_spacing, sqrt_price).map_err(input)?;
+        let of = |option: &'static str| move |error: AmmError| JobError::Input(format!("{option}: {error}"));
+        // The spacing alone first, so that a refusal names the right option.
+        Core::new(tick_spacing, U256::ONE << 96).map_err(of("--tick-spacing"))?;
+        let core = Core::new(tick_spacing, sqrt_price).map_err(of("--sqrt-price"))?;
         match self.kind {
             PoolKind::UniswapV3 | PoolKind::PancakeV3 => {
                 self.no_gauge()?;
                 let what = "the pool's fee in millionths, such as 500 for 0.05 %";
                 let fee_pips = self.fee_pips.ok_or_else(|| missing("--fee-pips", what))?;
                 let pancake = self.kind == PoolKind::PancakeV3;
-                Ok(ReplayPool::V3(UniswapV3::new(core, fee_pips, pancake).map_err(input)?))
+                Ok(ReplayPool::V3(UniswapV3::new(core, fee_pips, pancake).map_err(of("--fee-pips"))?))
             }
             PoolKind::Slipstream => {
                 let unstaked = self.unstaked_fee_pips.unwrap_or(UNSTAKED_FEE_PIPS);
-                Ok(ReplayPool::Slipstream(Slipstream::new(core, self.fee_pips, Some(unstaked)).map_err(input)?))
+                let mut pool = Slipstream::new(core, self.fee_pips, None).map_err(of("--fee-pips"))?;
+                pool.set_unstaked_fee(unstaked).map_err(of("--unstaked-fee-pips"))?;
+                Ok(ReplayPool::Slipstream(pool))
             }
             other => Err(refused(other)),
         }
@@ -194,8 +198,9 @@ impl ReplayRequest {
                 "line {line}: the file does not begin at the pool's creation: its first {event} is at a liquidity of \
                  {liquidity}, which no mint before it brought; {state}, or a file that begins with the pool"
             ),
-            Stopped::Replay(error @ ReplayError::Doubled { .. }) => format!("{error}: remove one of the two"),
-            Stopped::Replay(error @ ReplayError::Wrong { .. }) => format!("{error}: check --kind {}", self.kind),
+            Stopped::Replay(error @ ReplayError::Wrong { .. }) => {
+                format!("{error} (or another --kind than {})", self.kind)
+            }
             Stopped::Replay(error @ ReplayError::Impossible { .. }) => {
                 let mut text = error.to_string();
                 if let Some(first) = work.and_then(|work| work.replay.mismatches().first()) {

@@ -121,6 +121,15 @@ pub(in crate::kind) fn decode_stable(text: &str, composable: bool) -> Result<Bal
     let fee = swap_fee(fields.fee.as_deref(), fields.swap_fee)?;
     let rates = fields.resolved_rates.map(|rates| rates.0);
     let factors = match (fields.resolved_scaling_factors, &rates) {
+        (Some(factors), Some(rates)) if fields.tokens.iter().all(|token| token.decimals.is_some()) => {
+            let expected = resolve(&decimals(&fields.tokens)?, rates)?;
+            if expected != factors.0 {
+                let reason =
+                    "resolved_scaling_factors are not the decimals times resolved_rates: leave one of them out";
+                return Err(SnapshotError::State(reason.into()));
+            }
+            factors.0
+        }
         (Some(factors), _) => factors.0,
         (None, Some(rates)) => resolve(&decimals(&fields.tokens)?, rates)?,
         (None, None) => return Err(SnapshotError::State("say resolved_scaling_factors or resolved_rates".into())),

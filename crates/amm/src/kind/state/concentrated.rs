@@ -3,7 +3,8 @@
 //!
 //! Ticks are a list `ticks` of `{tick, liquidity_gross, liquidity_net}` in ascending order,
 //! or the object `tick_data` of recorded files, whose keys are the tick numbers in any
-//! order and whose values are such objects or lists `[gross, net, …]`.
+//! order and whose values are such objects or lists `[gross, net, …]`. `known_ticks` says
+//! between which ticks they are all there; without it the file claims to have all.
 
 use std::fmt;
 
@@ -44,6 +45,7 @@ struct Outer {
     scalars: Option<Box<RawValue>>,
     tick_data: Option<TickData>,
     ticks: Option<Vec<ListedTick>>,
+    known_ticks: Option<[i32; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +131,10 @@ pub(in crate::kind) fn decode(text: &str, kind: PoolKind) -> Result<Pool, Snapsh
         (None, Some(TickData(ticks))) => ticks,
         _ => return Err(SnapshotError::State("say either ticks or tick_data".into())),
     };
-    let core = Core::recorded(fields.tick_spacing, fields.sqrt_price_x96, fields.tick, fields.liquidity, &ticks)?;
+    let mut core = Core::recorded(fields.tick_spacing, fields.sqrt_price_x96, fields.tick, fields.liquidity, &ticks)?;
+    if let Some([low, high]) = outer.known_ticks {
+        core.limit_known(low, high)?;
+    }
     pool_of(kind, core, &fields)
 }
 
@@ -184,6 +189,20 @@ mod tests {
                 {{"tick": 60, "liquidity_gross": 5, "liquidity_net": -5}}]{more}}}"#
         );
         decode(&text, PoolKind::UniswapV4)
+    }
+
+    #[test]
+    fn a_file_can_say_which_ticks_it_knows() {
+        let fees = r#", "protocol_fee_zero_for_one": 0, "protocol_fee_one_for_zero": 0"#;
+        let quote = |more: &str| {
+            let pool = v4(&format!("{fees}{more}")).unwrap();
+            pool.quote_exact_in(0, 1, U256::from(1000), &crate::Context::default()).unwrap_err()
+        };
+        // Beyond the position nothing is there, or nobody knows.
+        assert!(matches!(quote(""), crate::AmmError::LiquidityExhausted { .. }));
+        let unknown = quote(r#", "known_ticks": [-120, 120]"#);
+        assert!(matches!(unknown, crate::AmmError::UnknownTicks { low: -120, high: 120 }), "{unknown}");
+        assert!(v4(&format!(r#"{fees}, "known_ticks": [60, 120]"#)).is_err(), "the price is outside");
     }
 
     #[test]

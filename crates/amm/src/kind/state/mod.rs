@@ -35,7 +35,7 @@ pub enum SnapshotError {
     #[error(transparent)]
     Kind(#[from] UnknownKind),
     /// No `kind`, and fields of no or of several families.
-    #[error("the state file does not say its kind: add \"kind\", one of {}", PoolKind::ALL.map(PoolKind::name).join(", "))]
+    #[error("the state file does not say its kind: add \"kind\", one of {} (of a file with several pools or blocks, take one out as a file of its own)", PoolKind::ALL.map(PoolKind::name).join(", "))]
     Unrecognised,
     /// Fields that contradict each other, or a state no contract can be in.
     #[error("the state file: {0}")]
