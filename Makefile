@@ -19,7 +19,7 @@ export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 FUZZ_OPERATIONS ?= 100000
 
 # How many times the usual number of random pools the AMM engine's properties hold on in `make verify`.
-AMM_CASES ?= 10
+AMM_CASES ?= 3
 
 .PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present bench-amm m4-present
 
