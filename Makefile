@@ -18,6 +18,9 @@ export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 # Random operations on each pool kind and its contract in `make verify`.
 FUZZ_OPERATIONS ?= 100000
 
+# How many times the usual number of random pools the AMM engine's properties hold on in `make verify`.
+AMM_CASES ?= 3
+
 .PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present bench-amm m4-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
@@ -45,7 +48,8 @@ fuzz: cargo-present ## FUZZ_SECONDS of coverage-guided fuzzing on each target of
 			-max_total_time=$(FUZZ_SECONDS) -timeout=5 $$(test ! -f $$dictionary || echo -dict=$$dictionary); \
 	done
 
-verify: test test-data ## the above, then FUZZ_OPERATIONS random operations per pool kind on the real contracts
+verify: test test-data ## the above, then AMM_CASES times the random pools, and FUZZ_OPERATIONS random operations per pool kind on the real contracts
+	ASSAY_CASES=$(AMM_CASES) cargo test -p assay-amm --locked --test properties
 	ASSAY_FUZZ_OPERATIONS=$(FUZZ_OPERATIONS) cargo test -p assay-bytecode --locked --test differential -- --nocapture
 
 contracts: $(CONTRACTS)/.ready ## the bytecode of the deployed contracts

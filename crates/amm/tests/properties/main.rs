@@ -30,8 +30,14 @@ use proptest::test_runner::RngSeed;
 
 /// `count` cases, the same on every run unless `PROPTEST_RNG_SEED` names another seed.
 fn cases(count: u32) -> ProptestConfig {
-    let times = std::env::var("ASSAY_CASES").map_or(1, |times| times.parse().unwrap());
-    let mut config = ProptestConfig { cases: count * times, failure_persistence: None, ..ProptestConfig::default() };
+    let times: u32 = std::env::var("ASSAY_CASES").map_or(1, |times| times.parse().unwrap());
+    let usual = ProptestConfig::default();
+    let mut config = ProptestConfig {
+        cases: count * times,
+        max_global_rejects: usual.max_global_rejects * times,
+        failure_persistence: None,
+        ..usual
+    };
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(3);
     }
