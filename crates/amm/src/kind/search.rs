@@ -30,17 +30,20 @@ pub(crate) fn largest(most: U256, accepts: impl Fn(U256) -> bool) -> U256 {
 /// steps, so that a good guess costs a few calls; `None` when no input reaches it.
 ///
 /// `reaches` is false for an input that is too small and an error for one that is beyond
-/// what the contract takes: an error bounds the search from above. Where the contract's
-/// rounding is not monotone several inputs are the first to reach; the answer is one with
-/// [`NEIGHBOURS`] below it that do not (one, where the rounding flickers on and on).
+/// what the contract takes: an error bounds the search from above, unless no input below it
+/// reaches. Where the contract's rounding is not monotone several inputs are the first to
+/// reach; the answer is one with [`NEIGHBOURS`] below it that do not (one, where the
+/// rounding flickers on and on).
 pub(crate) fn least<E>(guess: U256, reaches: impl Fn(U256) -> Result<bool, E>) -> Option<U256> {
     let guess = guess.max(U256::ONE);
     // Below an input that reaches, an error is no bound.
     let reaches_below = |amount: U256| reaches(amount).unwrap_or(false);
+    // A refusal that no bound explains, amid inputs that are taken, must not hide those above.
+    let beyond_refusals = || step_up(guess, None, |amount| Ok::<_, E>(reaches_below(amount)));
     let (mut below, mut reached) = match reaches(guess) {
         Ok(true) => step_down(guess, reaches_below),
-        Ok(false) => step_up(guess, None, &reaches)?,
-        Err(_) => step_up(U256::ZERO, Some(guess), &reaches)?,
+        Ok(false) => step_up(guess, None, &reaches).or_else(beyond_refusals)?,
+        Err(_) => step_up(U256::ZERO, Some(guess), &reaches).or_else(beyond_refusals)?,
     };
     for _ in 0..MAX_FLICKERS {
         (below, reached) = bisect(below, reached, reaches_below);
@@ -157,5 +160,9 @@ mod tests {
         assert_eq!(least(U256::from(5), flickers), Some(U256::from(94)));
         let broken = |amount: U256| if amount == U256::from(60) { Err(()) } else { Ok(amount >= U256::from(50)) };
         assert_eq!(least(U256::from(100), broken), Some(U256::from(50)));
+        // Lone refusals below the answer, at the guess and beside it.
+        let holed = |amount: U256| if amount == U256::from(40) { Err(()) } else { Ok(amount >= U256::from(50)) };
+        assert_eq!(least(U256::from(40), holed), Some(U256::from(50)));
+        assert_eq!(least(U256::from(39), holed), Some(U256::from(50)));
     }
 }
