@@ -204,8 +204,9 @@ impl UniswapV2 {
         if let Some(paid) = amount_in.checked_mul(kept)
             && let Some(denominator) = reserve_in.checked_mul(scale).and_then(|product| product.checked_add(paid))
         {
-            if let Some(numerator) = paid.checked_mul(reserve_out) {
-                return Ok(numerator / denominator);
+            // Cheaper than a checked product; what it leaves out is exact on the wide way too.
+            if paid.leading_zeros() + reserve_out.leading_zeros() >= u128::BITS {
+                return Ok(paid * reserve_out / denominator);
             }
             let (high, low) = narrow::product(paid, reserve_out);
             if let Some(quotient) = narrow::quotient(high, low, denominator) {
