@@ -69,6 +69,12 @@ impl Swapped {
         self.landed.unwrap_or_else(|| tick_of(self.sqrt_price_x96))
     }
 
+    /// Whether the fixed amount was used up.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.remaining.is_zero()
+    }
+
     /// The amounts, without the state.
     #[must_use]
     pub fn quote(&self) -> Quote {
@@ -343,7 +349,7 @@ fn sum_overflow(sum: U256, amount: U256) -> AmmError {
 
 /// The amounts of a swap that used up its fixed amount.
 pub(crate) fn whole(swapped: &Swapped, amount: U256) -> Result<Quote, AmmError> {
-    if swapped.remaining.is_zero() {
+    if swapped.is_whole() {
         Ok(swapped.quote())
     } else {
         Err(AmmError::LiquidityExhausted { amount, remaining: swapped.remaining })

@@ -153,9 +153,9 @@ impl Slipstream {
         amount_in: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_in(token_in, token_out, amount_in, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::In(amount_in), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::In(amount_in), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_in)
     }
 
     /// [`Self::quote_exact_out`], and moves the state.
@@ -169,9 +169,9 @@ impl Slipstream {
         amount_out: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_out(token_in, token_out, amount_out, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::Out(amount_out), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::Out(amount_out), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_out)
     }
 
     /// The contract's swap: moves price, ticks, fee growth, staked liquidity and gauge fees.
@@ -186,8 +186,7 @@ impl Slipstream {
         sqrt_price_limit_x96: U256,
         context: &Context,
     ) -> Result<Swapped, AmmError> {
-        check_pair(token_in, token_out, 2)?;
-        self.swap_if(token_in, amount, sqrt_price_limit_x96, context, |_| true)
+        self.swap_if(token_in, token_out, amount, sqrt_price_limit_x96, context, |_| true)
     }
 
     /// [`Self::swap_limited`], but the state moves only when `accept` agrees to the outcome.
@@ -197,11 +196,13 @@ impl Slipstream {
     pub fn swap_if(
         &mut self,
         token_in: usize,
+        token_out: usize,
         amount: Amount,
         sqrt_price_limit_x96: U256,
         context: &Context,
         accept: impl FnOnce(&Swapped) -> bool,
     ) -> Result<Swapped, AmmError> {
+        check_pair(token_in, token_out, 2)?;
         let walk = self.walk(token_in, amount, sqrt_price_limit_x96, context)?;
         let mut gauge = Gauge {
             split: self.split()?,

@@ -126,9 +126,9 @@ impl UniswapV3 {
         amount_in: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_in(token_in, token_out, amount_in, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::In(amount_in), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::In(amount_in), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_in)
     }
 
     /// [`Self::quote_exact_out`], and moves the state.
@@ -142,9 +142,9 @@ impl UniswapV3 {
         amount_out: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_out(token_in, token_out, amount_out, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::Out(amount_out), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::Out(amount_out), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_out)
     }
 
     /// The contract's swap: moves price, ticks, fee growth and protocol fees.
@@ -159,8 +159,7 @@ impl UniswapV3 {
         sqrt_price_limit_x96: U256,
         context: &Context,
     ) -> Result<Swapped, AmmError> {
-        check_pair(token_in, token_out, 2)?;
-        self.swap_if(token_in, amount, sqrt_price_limit_x96, context, |_| true)
+        self.swap_if(token_in, token_out, amount, sqrt_price_limit_x96, context, |_| true)
     }
 
     /// [`Self::swap_limited`], but the state moves only when `accept` agrees to the outcome.
@@ -170,11 +169,13 @@ impl UniswapV3 {
     pub fn swap_if(
         &mut self,
         token_in: usize,
+        token_out: usize,
         amount: Amount,
         sqrt_price_limit_x96: U256,
         _context: &Context,
         accept: impl FnOnce(&Swapped) -> bool,
     ) -> Result<Swapped, AmmError> {
+        check_pair(token_in, token_out, 2)?;
         let mut ledger = Ledger::new(&self.core, token_in, self.protocol_part(token_in));
         let swapped = self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96), &mut ledger)?;
         if accept(&swapped) {
@@ -335,4 +336,33 @@ impl UniswapV3 {
 pub(super) fn signed(liquidity: u128) -> Result<i128, AmmError> {
     i128::try_from(liquidity)
         .map_err(|_| AmmError::Overflow { what: format!("the change of liquidity {liquidity}"), bits: 128 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_moves_nothing() {
+        let core = Core::new(60, U256::ONE << 96).unwrap();
+        let mut pool = UniswapV3::new(core, 3000, false).unwrap();
+        let key = PositionKey { owner: U256::ONE, tick_lower: -60, tick_upper: 60 };
+        pool.mint(key, 1_000_000).unwrap();
+        let before = pool.clone();
+        let (context, limit) = (Context::default(), Core::furthest_limit(true));
+        // More than the position holds: a price limit would take a part, an exact amount nothing.
+        for swapped in [
+            pool.swap_exact_in(0, 1, U256::from(1_000_000), &context),
+            pool.swap_exact_out(0, 1, U256::from(1_000_000), &context),
+        ] {
+            assert!(matches!(swapped, Err(AmmError::LiquidityExhausted { .. })), "{swapped:?}");
+        }
+        for (token_in, token_out) in [(0, 0), (0, 2), (7, 1)] {
+            let swapped = pool.swap_if(token_in, token_out, Amount::In(U256::ONE), limit, &context, |_| true);
+            assert!(matches!(swapped, Err(AmmError::TokenPair { .. })), "{swapped:?}");
+        }
+        assert_eq!(pool, before);
+        assert!(pool.swap_exact_in(0, 1, U256::from(100), &context).is_ok());
+        assert_ne!(pool, before);
+    }
 }

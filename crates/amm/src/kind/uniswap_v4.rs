@@ -134,9 +134,9 @@ impl UniswapV4 {
         amount_in: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_in(token_in, token_out, amount_in, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::In(amount_in), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::In(amount_in), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_in)
     }
 
     /// [`Self::quote_exact_out`], and moves the state.
@@ -150,9 +150,9 @@ impl UniswapV4 {
         amount_out: U256,
         context: &Context,
     ) -> Result<Quote, AmmError> {
-        self.quote_exact_out(token_in, token_out, amount_out, context)?;
         let limit = Core::furthest_limit(token_in == 0);
-        Ok(self.swap_limited(token_in, token_out, Amount::Out(amount_out), limit, context)?.quote())
+        let swapped = self.swap_if(token_in, token_out, Amount::Out(amount_out), limit, context, Swapped::is_whole)?;
+        whole(&swapped, amount_out)
     }
 
     /// The contract's swap: moves price, ticks, fee growth and protocol fees.
@@ -165,7 +165,23 @@ impl UniswapV4 {
         token_out: usize,
         amount: Amount,
         sqrt_price_limit_x96: U256,
+        context: &Context,
+    ) -> Result<Swapped, AmmError> {
+        self.swap_if(token_in, token_out, amount, sqrt_price_limit_x96, context, |_| true)
+    }
+
+    /// [`Self::swap_limited`], but the state moves only when `accept` agrees to the outcome.
+    ///
+    /// # Errors
+    /// As [`Self::swap_limited`]; the state is then unchanged.
+    pub fn swap_if(
+        &mut self,
+        token_in: usize,
+        token_out: usize,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
         _context: &Context,
+        accept: impl FnOnce(&Swapped) -> bool,
     ) -> Result<Swapped, AmmError> {
         check_pair(token_in, token_out, 2)?;
         let pips = self.protocol_fee_pips[token_in];
@@ -176,9 +192,11 @@ impl UniswapV4 {
         let mut ledger = Ledger::new(&self.core, token_in, part);
         let swapped = self.core.walk(&self.walk(token_in, amount, sqrt_price_limit_x96)?, &mut ledger)?;
         settleable([swapped.amount_in, U256::ZERO], [U256::ZERO, swapped.amount_out])?;
-        let protocol = ledger.settle(&mut self.core, token_in);
-        self.core.settle(&swapped);
-        self.protocol_owed[token_in] = self.protocol_owed[token_in].wrapping_add(protocol);
+        if accept(&swapped) {
+            let protocol = ledger.settle(&mut self.core, token_in);
+            self.core.settle(&swapped);
+            self.protocol_owed[token_in] = self.protocol_owed[token_in].wrapping_add(protocol);
+        }
         Ok(swapped)
     }
 

@@ -334,8 +334,8 @@ impl Replay {
         };
         let context = context(fee_pips);
         match &mut self.pool {
-            ReplayPool::V3(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
-            ReplayPool::Slipstream(pool) => pool.swap_if(token_in, amount, limit, &context, accept),
+            ReplayPool::V3(pool) => pool.swap_if(token_in, 1 - token_in, amount, limit, &context, accept),
+            ReplayPool::Slipstream(pool) => pool.swap_if(token_in, 1 - token_in, amount, limit, &context, accept),
         }
     }
 
