@@ -2,10 +2,12 @@
 //! or JSON lines) and raw logs.
 
 mod fields;
+mod log;
 mod raw_log;
 mod reader;
 
 pub use fields::Row;
+pub use log::RawLog;
 pub use raw_log::decode_log;
 pub use reader::{EventFormat, Events, read_csv, read_json_lines};
 
