@@ -6,9 +6,21 @@
 //! records and moves real money is the edges' business.
 
 mod amounts;
+mod books;
+mod clock;
+mod error;
+pub mod fixed;
 mod job;
+mod market;
+mod participant;
 mod query;
+mod value;
 
 pub use amounts::Amounts;
+pub use clock::{BlockTime, BlockTimes, Checkpoint, CheckpointAt, Window};
+pub use error::LpError;
 pub use job::{Constraints, FeeRule, GasRule, Job, JobError, PoolRule};
+pub use market::{Market, Recorded, Request};
+pub use participant::{Held, Holdings, Participant};
 pub use query::{AnswerError, DesiredPosition, MinerMetadata, RebalanceAnswer, RebalanceQuery, RoundType};
+pub use value::{liquidity_for, price_float, token0_value, value_in_token1};
