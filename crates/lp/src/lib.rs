@@ -17,8 +17,11 @@ mod market;
 mod participant;
 mod query;
 pub mod record;
+pub mod replay;
+pub mod reputation;
 pub mod round;
 mod value;
+pub mod weights;
 
 pub use amounts::Amounts;
 pub use clock::{BlockTime, BlockTimes, Checkpoint, CheckpointAt, Window};
