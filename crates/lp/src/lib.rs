@@ -7,6 +7,7 @@
 
 mod amounts;
 mod job;
+pub mod protocol;
 mod query;
 
 pub use amounts::Amounts;
