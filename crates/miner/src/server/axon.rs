@@ -40,7 +40,10 @@ pub(super) async fn respond(miner: &Miner, axon: &AxonServer, request: Request) 
             let body = axon_v10::answer_body(&query, &answer).to_string().into_bytes();
             reply(StatusCode::OK, body, status_headers("200", "Success"))
         }
-        Err(message) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &message),
+        Err(none) => {
+            let (status, _, message) = none.refusal();
+            refuse(status, &message)
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub use sealed::{MAX_SEALED_PER_VALIDATOR, MAX_VALIDATORS};
 pub const MAX_CONNECTIONS: usize = 512;
 /// Strategies computing at once; further queries wait.
 const MAX_ANSWERS_AT_ONCE: usize = 16;
+/// Queries computing or waiting; further ones are refused.
+const MAX_QUERIES: usize = 256;
 /// A request's headers must be there within this time, and so must its body.
 const READ_TIMEOUT: Duration = Duration::from_secs(8);
 /// A connection lasts no longer.
@@ -117,20 +119,41 @@ struct Miner {
     nonces: Mutex<NonceMemory>,
     axon_nonces: Mutex<AxonNonces>,
     sealed: Mutex<SealedAnswers>,
-    answering: Semaphore,
+    queries: Semaphore,
+    answering: Arc<Semaphore>,
 }
 
 impl Miner {
-    /// Runs the strategy off the network's threads.
-    async fn answer(&self, query: RebalanceQuery) -> Result<RebalanceAnswer, String> {
-        let _turn = self.answering.acquire().await.map_err(|error| error.to_string())?;
+    /// Runs the strategy off the network's threads. One that was started counts until it
+    /// ends, even when nobody waits for it any more.
+    async fn answer(&self, query: RebalanceQuery) -> Result<RebalanceAnswer, NoAnswer> {
+        let _place = self.queries.try_acquire().map_err(|_| NoAnswer::Busy)?;
+        let turn = Arc::clone(&self.answering).acquire_owned().await.map_err(|_| NoAnswer::Busy)?;
         let strategy = Arc::clone(&self.server.strategy);
-        let answer = tokio::task::spawn_blocking(move || strategy(&query)).await;
-        answer.map_err(|_| "the strategy failed".to_owned())
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            strategy(&query)
+        });
+        answer.await.map_err(|_| NoAnswer::Failed("the strategy failed".to_owned()))
     }
 
     fn now(&self) -> u64 {
         (self.server.clock)()
+    }
+}
+
+/// Why a proven query gets no answer.
+enum NoAnswer {
+    Busy,
+    Failed(String),
+}
+
+impl NoAnswer {
+    fn refusal(self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("{MAX_QUERIES} queries are waiting")),
+            Self::Failed(message) => (StatusCode::INTERNAL_SERVER_ERROR, "no_answer", message),
+        }
     }
 }
 
@@ -150,7 +173,8 @@ pub async fn serve(
         nonces: Mutex::default(),
         axon_nonces: Mutex::default(),
         sealed: Mutex::default(),
-        answering: Semaphore::new(MAX_ANSWERS_AT_ONCE),
+        queries: Semaphore::new(MAX_QUERIES),
+        answering: Arc::new(Semaphore::new(MAX_ANSWERS_AT_ONCE)),
     });
     let routes = Router::new().route("/health", get(health)).fallback(dispatch).with_state(miner);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));

@@ -1,6 +1,8 @@
 //! The native wire: every request is proven before it is read, every response to a proven
 //! request is signed.
 
+use std::sync::Arc;
+
 use assay_lp::protocol::auth::{Claim, Headers, Verified, sign_response};
 use assay_lp::protocol::{CommitReply, QUERY_PATH, REVEAL_PATH, RevealReply, RevealRequest};
 use assay_lp::{RebalanceAnswer, RebalanceQuery};
@@ -11,12 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::sealed::{Place, SealedAnswer};
-use super::{Miner, locked, problem, read_body, reply};
+use super::{Miner, NoAnswer, locked, problem, read_body, reply};
 
 /// A refusal of a proven request: status, one word, one sentence.
 type Refusal = (StatusCode, &'static str, String);
 
-pub(super) async fn respond(miner: &Miner, headers: &Headers, request: Request) -> Response {
+pub(super) async fn respond(miner: &Arc<Miner>, headers: &Headers, request: Request) -> Response {
     let refuse = |(status, error, message): Refusal| reply(status, problem(error, message), std::iter::empty());
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -54,16 +56,25 @@ fn signed_body<T: Serialize>(result: Result<T, Refusal>) -> (StatusCode, Vec<u8>
     }
 }
 
-async fn query(miner: &Miner, verified: &Verified, body: &[u8]) -> Result<CommitReply, Refusal> {
+async fn query(miner: &Arc<Miner>, verified: &Verified, body: &[u8]) -> Result<CommitReply, Refusal> {
     let query: RebalanceQuery = read(body)?;
     let place = Place::of(&query.job_id, &query.round_id, query.block_number);
     let cell = locked(&miner.sealed).cell(&verified.sender, &place);
-    // Asked again, even at the same time, the answer is the one that was sealed first.
-    let sealed = cell.get_or_try_init(|| async {
-        let answer = miner.answer(query).await.map_err(failed)?;
-        seal(miner, &place, &answer).map_err(failed)
+    let miner = Arc::clone(miner);
+    // A task of its own: when the caller hangs up and asks again, the thought goes on. Asked
+    // twice, even at the same time, the answer is the one that was sealed first.
+    let work = tokio::spawn(async move {
+        let sealed = cell.get_or_try_init(|| async {
+            let answer = miner.answer(query).await?;
+            seal(&miner, &place, &answer).map_err(NoAnswer::Failed)
+        });
+        sealed.await.map(|sealed| sealed.commitment)
     });
-    Ok(CommitReply { commitment: sealed.await?.commitment })
+    match work.await {
+        Ok(Ok(commitment)) => Ok(CommitReply { commitment }),
+        Ok(Err(none)) => Err(none.refusal()),
+        Err(_) => Err(NoAnswer::Failed("the answer was given up".into()).refusal()),
+    }
 }
 
 fn seal(miner: &Miner, place: &Place, answer: &RebalanceAnswer) -> Result<SealedAnswer, String> {
@@ -71,10 +82,6 @@ fn seal(miner: &Miner, place: &Place, answer: &RebalanceAnswer) -> Result<Sealed
     // Nobody seals what it could not stand behind.
     RebalanceAnswer::read(text.as_bytes()).map_err(|error| error.to_string())?;
     SealedAnswer::new(place, &miner.key, text)
-}
-
-fn failed(message: String) -> Refusal {
-    (StatusCode::INTERNAL_SERVER_ERROR, "no_answer", message)
 }
 
 fn reveal(miner: &Miner, verified: &Verified, body: &[u8]) -> Result<RevealReply, Refusal> {

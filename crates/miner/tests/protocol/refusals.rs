@@ -7,6 +7,9 @@ use assay_lp::protocol::QUERY_PATH;
 use assay_lp::protocol::auth::{Headers, sign_request};
 use assay_miner::{Fault, Outcome, system_clock};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::support::{Miner, Response, Running, SECOND, ask, key, key_text, query, send, validator, within};
 
 fn body() -> Vec<u8> {
@@ -104,6 +107,25 @@ async fn bodies_are_bounded() {
     let largest = vec![b' '; MAX_BODY_BYTES];
     let headers = sign_request(&key(1), "POST", QUERY_PATH, &largest, system_clock()(), &miner.key).headers;
     assert_eq!(send("POST", &url, headers.pairs(), &largest).await.status, 400, "read, and found empty");
+}
+
+#[tokio::test]
+async fn a_slow_caller_is_sent_away_while_others_are_served() {
+    let miner = Miner::default().start().await;
+    let address = miner.url.strip_prefix("http://").unwrap();
+    let mut slow_headers = TcpStream::connect(address).await.unwrap();
+    slow_headers.write_all(b"POST /RebalanceQuery HTTP/1.1\r\nhost: a").await.unwrap();
+    let mut slow_body = TcpStream::connect(address).await.unwrap();
+    let mut head = "POST /RebalanceQuery HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n".to_owned();
+    signed(&miner, system_clock()()).pairs().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    slow_body.write_all((head + "\r\n{").as_bytes()).await.unwrap();
+    assert!(validator().ask(&ask(&miner.endpoint(), 100), within(5_000)).await.authenticated);
+    let (mut nothing, mut said) = (Vec::new(), Vec::new());
+    slow_headers.read_to_end(&mut nothing).await.unwrap();
+    while !said.ends_with(b"}") {
+        assert!(slow_body.read_buf(&mut said).await.unwrap() > 0);
+    }
+    assert!(said.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&said));
 }
 
 #[tokio::test]

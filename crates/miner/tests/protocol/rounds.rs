@@ -53,6 +53,28 @@ async fn asked_again_a_miner_gives_the_same_commitment_and_thinks_once() {
 }
 
 #[tokio::test]
+async fn a_validator_that_hangs_up_and_asks_again_meets_the_same_thought() {
+    let thoughts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&thoughts);
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let strategy = Arc::new(move |_: &_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        _ = wait.lock().unwrap().recv();
+        answer()
+    });
+    let miner = Miner { strategy, ..Miner::default() }.start().await;
+    let (validator, endpoint) = (validator(), miner.endpoint());
+    let first = validator.ask(&ask(&endpoint, 100), within(300)).await;
+    assert_eq!(first.outcome, Outcome::Failed(Fault::Late));
+    drop(done);
+    let second = validator.ask(&ask(&endpoint, 100), within(5_000)).await;
+    let opened = validator.reveal(&reveal(&endpoint, 100, committed(&second)), within(5_000)).await;
+    assert!(opened.outcome.is_ok());
+    assert_eq!(thoughts.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn an_answer_opens_for_the_validator_that_has_its_commitment_only() {
     let miner = Miner::default().start().await;
     let endpoint = miner.endpoint();
