@@ -50,6 +50,12 @@ impl MinerEndpoint {
         &self.key
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
     /// How it speaks.
     #[must_use]
     pub const fn wire(&self) -> Wire {
@@ -85,6 +91,7 @@ mod tests {
         let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
         let endpoint = MinerEndpoint::new(&key, "http://127.0.0.1:8091", Wire::Native).unwrap();
         assert_eq!((endpoint.host(), endpoint.port()), ("127.0.0.1", 8091));
+        assert_eq!(MinerEndpoint::new(&key, endpoint.address(), Wire::Native).as_ref().ok(), Some(&endpoint));
         assert_eq!(endpoint.url("/Reveal").as_str(), "http://127.0.0.1:8091/Reveal");
         assert_eq!(MinerEndpoint::new(alice, "https://a.example", Wire::AxonV10).unwrap().port(), 443);
         for (key, url, wire) in [

@@ -103,7 +103,7 @@ pub struct AxonServer {
 pub struct MinerServer {
     /// Signs responses; its public half is the miner's identity.
     pub key: SigningKey,
-    /// Keys that may ask; everybody when `None`.
+    /// Keys that may ask; everybody when `None`, which lets rivals ask and see the answer.
     pub validators: Option<BTreeSet<String>>,
     /// Speaks the v10 axon wire too.
     pub axon: Option<AxonServer>,

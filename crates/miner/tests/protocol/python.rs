@@ -63,7 +63,7 @@ async fn position(python: &Python, query: RebalanceQuery) -> Value {
 }
 
 #[tokio::test]
-async fn forty_lines_of_python_take_part() {
+async fn a_miner_in_python_takes_part() {
     let python = Python::start();
     let first = position(&python, query(100)).await;
     assert_eq!((&first["tick_lower"], &first["tick_upper"]), (&json!(-1_000), &json!(1_200)));
@@ -86,7 +86,7 @@ async fn forty_lines_of_python_take_part() {
 }
 
 #[tokio::test]
-async fn forty_lines_of_python_refuse_what_has_to_be_refused() {
+async fn a_miner_in_python_refuses_what_has_to_be_refused() {
     let python = Python::start();
     let body = serde_json::to_vec(&query(100)).unwrap();
     let url = format!("{}{QUERY_PATH}", python.url);
