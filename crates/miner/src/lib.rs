@@ -17,5 +17,6 @@ pub use client::{Ask, Asked, Fault, MAX_ASKS, MinerClient, MinerEndpoint, Outcom
 pub use clock::{Clock, system_clock};
 pub use error::MinerError;
 pub use server::{
-    AxonServer, MAX_CONNECTIONS, MAX_SEALED_PER_VALIDATOR, MAX_VALIDATORS, MinerServer, Strategy, Wire, serve,
+    AxonServer, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, MAX_SEALED_PER_VALIDATOR, MAX_VALIDATORS, MinerServer,
+    Strategy, Wire, serve,
 };

@@ -2,6 +2,7 @@
 //! are asked for, and bounds what any caller can take of its memory and time.
 
 mod axon;
+mod guests;
 mod native;
 mod sealed;
 
@@ -35,6 +36,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::error::MinerError;
 
+use guests::Guests;
+pub use guests::MAX_CONNECTIONS_PER_ADDRESS;
 use sealed::SealedAnswers;
 pub use sealed::{MAX_SEALED_PER_VALIDATOR, MAX_VALIDATORS};
 
@@ -178,6 +181,7 @@ pub async fn serve(
     });
     let routes = Router::new().route("/health", get(health)).fallback(dispatch).with_state(miner);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let guests = Guests::default();
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -185,7 +189,7 @@ pub async fn serve(
             let room = Arc::clone(&room).acquire_owned().await;
             (listener.accept().await, room)
         };
-        let ((stream, _), room) = tokio::select! {
+        let ((stream, peer), room) = tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => continue,
             (accepted, room) = accepted => match accepted {
@@ -196,9 +200,10 @@ pub async fn serve(
                 }
             },
         };
+        let Some(guest) = guests.enter(peer.ip()) else { continue };
         let service = TowerToHyperService::new(routes.clone());
         connections.spawn(async move {
-            let _room = room;
+            let _places = (room, guest);
             let mut protocol = http1::Builder::new();
             protocol.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT).max_buf_size(MAX_BODY_BYTES);
             let connection = protocol.serve_connection(TokioIo::new(stream), service);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use assay_lp::protocol::MAX_BODY_BYTES;
 use assay_lp::protocol::QUERY_PATH;
 use assay_lp::protocol::auth::{Headers, sign_request};
-use assay_miner::{Fault, Outcome, system_clock};
+use assay_miner::{Fault, MAX_CONNECTIONS_PER_ADDRESS, Outcome, system_clock};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{Miner, Response, Running, SECOND, ask, key, key_text, query, send, validator, within};
 
@@ -126,6 +126,26 @@ async fn a_slow_caller_is_sent_away_while_others_are_served() {
         assert!(slow_body.read_buf(&mut said).await.unwrap() > 0);
     }
     assert!(said.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&said));
+}
+
+#[tokio::test]
+async fn one_host_cannot_take_all_connections() {
+    let miner = Miner::default().start().await;
+    let address = miner.url.strip_prefix("http://").unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..MAX_CONNECTIONS_PER_ADDRESS {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut over = TcpStream::connect(address).await.unwrap();
+    assert_eq!(over.read(&mut [0]).await.unwrap(), 0, "closed at once");
+    // Another address of the loopback network is another host.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(address.parse().unwrap()).await.unwrap();
+    other.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut said = [0; 12];
+    other.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 200");
 }
 
 #[tokio::test]
