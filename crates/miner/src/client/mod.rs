@@ -11,6 +11,7 @@ use std::time::Duration;
 use assay_lp::protocol::auth::{Headers, sign_request, verify_response};
 use assay_lp::protocol::seal::{self, Commitment};
 use assay_lp::protocol::{CommitReply, QUERY_PATH, REVEAL_PATH, RevealReply, RevealRequest, axon_v10};
+use assay_lp::round::Reply;
 use assay_lp::{RebalanceAnswer, RebalanceQuery};
 use assay_types::{SigningKey, public_key_text};
 use serde::Serialize;
@@ -66,6 +67,19 @@ pub struct Asked {
     pub response_ms: u64,
 }
 
+impl Asked {
+    /// What the round is told now; nothing while the answer is sealed.
+    #[must_use]
+    pub fn reply(&self) -> Option<Reply> {
+        match &self.outcome {
+            Outcome::Committed(_) => None,
+            Outcome::Open(answer) => Some(Reply::Answer(answer.clone())),
+            Outcome::Failed(fault @ Fault::Answer(_)) => Some(Reply::Invalid(fault.to_string())),
+            Outcome::Failed(fault) => Some(Reply::Missed(fault.to_string())),
+        }
+    }
+}
+
 /// One sealed answer to be opened.
 #[derive(Debug, Clone)]
 pub struct Reveal {
@@ -95,6 +109,17 @@ pub struct Revealed {
     pub outcome: Result<RevealedAnswer, Fault>,
     /// Milliseconds until the outcome.
     pub response_ms: u64,
+}
+
+impl Revealed {
+    /// What the round is told: an answer, or an invalid one when it was not opened (R6).
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        match &self.outcome {
+            Ok(opened) => Reply::Answer(opened.answer.clone()),
+            Err(fault) => Reply::Invalid(fault.to_string()),
+        }
+    }
 }
 
 /// A validator's HTTP client. Clones share it.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use assay_lp::RebalanceAnswer;
 use assay_lp::protocol::axon_v10::{Call, query_body};
+use assay_lp::round::Reply;
 use assay_miner::{AxonKey, AxonServer, Fault, MinerClient, MinerEndpoint, Outcome, Wire, system_clock};
 use serde_json::Value;
 
@@ -143,6 +144,7 @@ async fn a_validator_marks_such_answers_unauthenticated() {
     for _ in 0..2 {
         let asked = validator.ask(&ask(&endpoint, 100), within(5_000)).await;
         assert_eq!(asked.outcome, Outcome::Open(answer()));
+        assert_eq!(asked.reply(), Some(Reply::Answer(answer())));
         assert!(!asked.authenticated);
     }
     let keyless = MinerClient::new(key(1), None, system_clock()).unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_lp::protocol::auth::Headers;
+use assay_lp::round::Reply;
 use assay_miner::{Asked, Fault, MinerEndpoint, Outcome, Wire, system_clock};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -28,6 +29,7 @@ async fn beside_an_honest_miner(rogue: MinerEndpoint) -> Asked {
     committed(&honest);
     assert!(honest.authenticated && honest.response_ms < DEADLINE_MS / 2, "{} ms", honest.response_ms);
     let rogue = asked.pop().unwrap();
+    assert!(matches!(rogue.reply(), Some(Reply::Missed(_))));
     assert!(!rogue.authenticated && u128::from(rogue.response_ms) <= LATEST_MS);
     rogue
 }

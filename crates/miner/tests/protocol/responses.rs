@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use assay_lp::protocol::auth::{AuthError, Headers};
 use assay_lp::protocol::seal::{Commitment, SealError, SealPlace};
 use assay_lp::protocol::{QUERY_PATH, RevealReply, seal};
+use assay_lp::round::Reply;
 use assay_lp::{AnswerError, RebalanceAnswer};
 use assay_miner::{Fault, Outcome};
 use assay_types::Hash;
@@ -138,6 +139,7 @@ async fn a_withheld_reveal_is_a_fault() {
     .await;
     let revealed = validator().reveal(&reveal(&silent.endpoint(3), 100, commitment), within(300)).await;
     assert_eq!(revealed.outcome, Err(Fault::Late));
+    assert_eq!(revealed.reply(), Reply::Invalid("no complete response before the deadline".into()));
     let denying = Rogue::responding(|seen| raw(404, &seen.sign(&key(3), 404, b"gone"), b"gone")).await;
     let revealed = validator().reveal(&reveal(&denying.endpoint(3), 100, commitment), within(5_000)).await;
     assert_eq!(revealed.outcome, Err(Fault::Refused { status: 404, message: "gone".into() }));

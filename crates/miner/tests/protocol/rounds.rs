@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use assay_lp::protocol::auth;
 use assay_lp::protocol::seal;
 use assay_lp::protocol::{QUERY_PATH, REVEAL_PATH, RevealReply};
+use assay_lp::round::Reply;
 use assay_miner::{Fault, MAX_ASKS, Outcome};
 use assay_types::Hash;
 use serde_json::Value;
@@ -20,9 +21,10 @@ async fn an_answer_is_sealed_then_revealed() {
     let (validator, endpoint) = (validator(), miner.endpoint());
     let asked = validator.ask(&ask(&endpoint, 100), within(5_000)).await;
     assert!(asked.authenticated);
-    assert_eq!(asked.miner, miner.key);
+    assert_eq!((&asked.miner, asked.reply()), (&miner.key, None));
     let commitment = committed(&asked);
     let revealed = validator.reveal(&reveal(&endpoint, 100, commitment), within(5_000)).await;
+    assert_eq!(revealed.reply(), Reply::Answer(answer()));
     let opened = revealed.outcome.unwrap();
     assert_eq!(opened.answer, answer());
     // The record alone lets anybody check the seal again.
