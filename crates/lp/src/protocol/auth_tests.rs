@@ -1,6 +1,7 @@
 //! Each refusal, and the published vectors.
 
 use super::super::NonceMemory;
+use super::super::seal::{self, SealPlace};
 use super::*;
 
 const NOW: u64 = 1_700_000_000_000_000_000;
@@ -39,6 +40,36 @@ fn the_payload_of_btauth_is_built_to_the_byte() {
         ae8162ccaea5336af0f31b44ea525846e062d6c0f9349457c021aab5bf054d97\n1700000000000000000\n\
         5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY\n5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty";
     assert_eq!(payload.text(), expected);
+}
+
+/// Made with another implementation of Ed25519 and SHA-256.
+#[test]
+fn the_published_vector_holds_and_is_what_the_book_says() {
+    let book = include_str!("../../../../docs/book/miners.md");
+    let published = |texts: &[&str]| texts.iter().for_each(|text| assert!(book.contains(text), "{text}"));
+    let request = sign_request(&validator(), "POST", TARGET, BODY, NOW, &miner());
+    let signature = "71d3673c966b2eba99264b01cddd51b610c2ad0a3d7c8aa0b880323578f293b4\
+                     46dfd4d84071467ca70370a635fb34a19580fb0a07e726cf19d12cfc780c1a06";
+    let digest = "c511b8d9ccb70e4ef841823a8919e1412f764b78fe6b8a22b3dac453adaf56b9";
+    assert_eq!(request.headers.signature.as_deref(), Some(signature));
+    assert_eq!(request.digest.to_string(), digest);
+    published(&[signature, digest, &public_key_text(&validator()), &miner()]);
+
+    let answer = r#"{"accepted":true,"desired_positions":[{"tick_lower":-200,"tick_upper":200,"allocation0":"5","allocation1":"7"}]}"#;
+    let (job_id, round_id) = ("eth-usdc-1", "eth-usdc-1_evaluation_7");
+    let place = SealPlace { job_id, round_id, checkpoint: 123, miner: &miner() };
+    let commitment = "7a07361fb675eafbfdac45aeef1508118e7a7fbee6a464407a0928357f5f5033";
+    assert_eq!(seal::commit(&place, &[5; 32], answer).to_string(), commitment);
+    published(&[answer, commitment, round_id]);
+
+    let body = format!(r#"{{"commitment":"{commitment}"}}"#);
+    let us = public_key_text(&validator());
+    let response = sign_response(&SigningKey::from_bytes(&[2; 32]), request.digest, 200, body.as_bytes(), &us);
+    let signature = "3c1c9987ea84aa8c2c6dbfea0316d56d970f2696f2c0c689bba512e9eeffdda6\
+                     4cd54d30f63ebebb70f0ee2677bfcce2f882c4722bcfc29ea893a566d1ce8b04";
+    assert_eq!(response.signature.as_deref(), Some(signature));
+    let text = response_payload(request.digest, 200, body.as_bytes(), &miner(), &us);
+    published(&[signature, &body, &text]);
 }
 
 #[test]

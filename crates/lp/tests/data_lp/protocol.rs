@@ -1,7 +1,5 @@
 //! The recorded requests of two Bittensor SDKs against our builders and checks.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test, and it reads the recordings")]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
