@@ -200,8 +200,10 @@ impl<'a> Follower<'a> {
         let (source, job, feed) = (self.source, self.shared.job.clone(), Arc::clone(&self.shared.feed));
         let pumping = async {
             let pumped = pump.run(&job, window.until, source, &feed, hold).await;
-            if pumped.is_err() {
+            // Without further blocks the rounds still come to their deadlines.
+            if !matches!(pumped, Ok(Some(_))) {
                 feed.end();
+                hold.release();
             }
             pumped
         };

@@ -17,20 +17,15 @@ pub(crate) struct Answered {
     pub(crate) row: Prediction,
 }
 
-/// Words of a record are the same for every validator: one word of the fault, no addresses
-/// and no times.
-fn reply_of(phase: &str, fault: &Fault) -> Reply {
-    let reason = format!("{phase}: {}", fault.code());
-    match fault {
-        Fault::Late | Fault::Unreachable(_) | Fault::Refused { .. } | Fault::NotAsked { .. } | Fault::NoAxonKey => {
-            Reply::Missed(reason)
-        }
-        Fault::TooLarge
-        | Fault::NotAuthentic(_)
-        | Fault::Malformed(_)
-        | Fault::FalseReveal(_)
-        | Fault::Answer(_) => Reply::Invalid(reason),
-    }
+/// An answer that was sealed and not opened is invalid (R6). The words go into the record and
+/// are the same for every validator: what exactly came over the wire is no part of it.
+fn not_opened(fault: &Fault) -> Reply {
+    let reason = match fault {
+        Fault::FalseReveal(_) => "the reveal does not open the commitment",
+        Fault::Answer(_) => "the revealed answer says nothing usable",
+        _ => "the answer was sealed and not revealed",
+    };
+    Reply::Invalid(reason.to_owned())
 }
 
 /// Asks all miners at once and comes back when every reveal is in or its time is over; what
@@ -78,8 +73,11 @@ pub(crate) async fn ask(
             let mut row = empty_row(&query.round_id, &asked.miner, checkpoint.index);
             row.authenticated = asked.authenticated;
             row.response_ms = Some(asked.response_ms);
+            let told = asked.reply();
             let reply = match asked.outcome {
-                Outcome::Failed(fault) => reply_of("question", &fault),
+                Outcome::Failed(fault) => {
+                    told.unwrap_or_else(|| Reply::Missed(fault.to_string()))
+                }
                 Outcome::Open(answer) => {
                     row.received_at = received;
                     row.answer = serde_json::to_string(&answer).ok();
@@ -94,8 +92,8 @@ pub(crate) async fn ask(
                             row.salt = Some(opened.salt);
                             Reply::Answer(opened.answer)
                         }
-                        Some(Err(fault)) => reply_of("reveal", &fault),
-                        None => reply_of("reveal", &Fault::Late),
+                        Some(Err(fault)) => not_opened(&fault),
+                        None => not_opened(&Fault::Late),
                     }
                 }
             };

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use assay_amm::replay::ReplayPool;
 use assay_lp::{Executed, Job, LpError, Market, Participant, Recorded, Request};
 use tokio::sync::Mutex;
 
@@ -66,10 +65,7 @@ impl Executor for PaperExecutor {
         }
         book.advance(&*self.source, vault.start_block).await?;
         let pool = book.market.round_pool(vault.start_block)?;
-        let fee_pips = match &pool {
-            ReplayPool::V3(pool) => Some(pool.fee_pips()),
-            ReplayPool::Slipstream(pool) => pool.fee_pips(),
-        };
+        let fee_pips = book.market.fee_pips();
         let participant = Participant::new(pool, book.job.inventory, vault.start_block)?;
         let opening = report(&participant, &BTreeMap::new(), vault.start_block)?;
         if book.rounds.len() >= MAX_ROUNDS {
