@@ -169,7 +169,9 @@ impl<'a> Follower<'a> {
     fn next_window(&self, feed: &Feed, done: Option<u64>) -> Option<Window> {
         let job = &self.shared.job;
         let head = feed.times(assay_lp::BlockTimes::head)?;
-        let from = done.map_or(0, |done| done + 1);
+        // What is completed is never begun again.
+        let completed = self.last.as_ref().map(|(number, _)| *number);
+        let from = done.max(completed).map_or(0, |done| done + 1);
         let current = Window::at(job, head.timestamp)?.number.max(from);
         let unfinished = self.unfinished.keys().map(|(number, _)| *number).find(|number| *number >= from);
         Window::of(job, unfinished.map_or(current, |number| number.min(current)))

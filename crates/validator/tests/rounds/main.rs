@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests of an edge")]
 
 mod follow;
+mod hostile;
+mod live;
+mod many;
 mod market;
 mod miners;
+mod processes;
 mod world;

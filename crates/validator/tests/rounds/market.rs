@@ -56,8 +56,8 @@ pub fn blocks(job: &Job, rounds: u64) -> Vec<BlockTime> {
     (0..=last).map(|index| BlockTime { number: FIRST_BLOCK + index, timestamp: from + index * BLOCK }).collect()
 }
 
-/// A market with a swap every three blocks; the first swaps of each six push the price up,
-/// the others let it fall.
+/// A market with a swap every three blocks, three down and three up: rounds begin at the
+/// bottom.
 pub fn events(job: &Job, rounds: u64) -> Vec<Located> {
     let FeeRule::Pips(fee_pips) = job.pool.fee else { panic!("a fixed fee") };
     let price = sqrt_price_at_tick(0).unwrap();
@@ -74,7 +74,7 @@ pub fn events(job: &Job, rounds: u64) -> Vec<Located> {
     log(FIRST_BLOCK + 1, Event::Mint(LiquidityEvent { owner: Some(key.owner), tick_lower, tick_upper, liquidity, amounts }));
     let last = blocks(job, rounds).last().unwrap().number;
     for (step, block) in (FIRST_BLOCK + 2..=last).step_by(3).enumerate() {
-        let zero_for_one = step % 6 >= 3;
+        let zero_for_one = step % 6 < 3;
         let amount = Amount::In(U256::from(20_000_000 + 1_000 * (step as u64 % 17)));
         let token_in = usize::from(!zero_for_one);
         let limit = Core::furthest_limit(zero_for_one);
