@@ -13,7 +13,7 @@ use super::step::{Amount, Booking, swap_step};
 use super::tick_math::{
     MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, max_liquidity_per_tick, price_of, tick_at_sqrt_price, tick_of,
 };
-use super::ticks::{Tick, Ticks};
+use super::ticks::{Tick, Ticks, check_tick};
 use crate::context::Quote;
 use crate::error::AmmError;
 use crate::integer::to_f64;
@@ -103,6 +103,37 @@ impl Book for NoBook {
 
     #[inline]
     fn cross(&mut self, _place: usize, _tick: i32, _zero_for_one: bool) -> Result<(), AmmError> {
+        Ok(())
+    }
+}
+
+/// A step of a swap within constant liquidity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TracedStep {
+    /// Liquidity in range.
+    pub liquidity: u128,
+    /// What the step took in, the fee beside it.
+    pub amount_in: U256,
+    /// The fee.
+    pub fee: U256,
+    /// The initialised tick that the step ended on and crossed.
+    pub crossed: Option<i32>,
+}
+
+struct Tracer(Vec<TracedStep>);
+
+impl Book for Tracer {
+    const DIVIDES: bool = true;
+
+    fn step(&mut self, amount_in: U256, fee: U256, liquidity: u128) -> Result<(), AmmError> {
+        self.0.push(TracedStep { liquidity, amount_in, fee, crossed: None });
+        Ok(())
+    }
+
+    fn cross(&mut self, _place: usize, tick: i32, _zero_for_one: bool) -> Result<(), AmmError> {
+        if let Some(step) = self.0.last_mut() {
+            step.crossed = Some(tick);
+        }
         Ok(())
     }
 }
@@ -317,6 +348,39 @@ impl Core {
             (limit > price && limit < MAX_SQRT_PRICE, MAX_SQRT_PRICE)
         };
         if allowed { Ok(()) } else { Err(AmmError::PriceLimit { limit, price, bound }) }
+    }
+
+    /// Lets walks stop at ticks where no liquidity changes. For copies that are only traced:
+    /// the next change of liquidity at such a tick may clear it.
+    ///
+    /// # Errors
+    /// A tick out of range.
+    pub fn mark_ticks(&mut self, ticks: &[i32]) -> Result<(), AmmError> {
+        for tick in ticks {
+            check_tick(*tick, self.tick_spacing)?;
+            if let Err(place) = self.ticks.place_of(*tick) {
+                self.ticks.insert(place, Tick::empty(*tick));
+            }
+        }
+        Ok(())
+    }
+
+    /// The steps of a swap, without changing the state; the steps between two initialised
+    /// ticks are one where nothing lies between.
+    ///
+    /// # Errors
+    /// As the pool's swap.
+    pub fn trace(
+        &self,
+        zero_for_one: bool,
+        amount: Amount,
+        sqrt_price_limit_x96: U256,
+        fee_pips: u32,
+    ) -> Result<Vec<TracedStep>, AmmError> {
+        let walk = Walk { zero_for_one, amount, sqrt_price_limit_x96, fee_pips, booking: Booking::Recomputed };
+        let mut tracer = Tracer(Vec::new());
+        self.walk(&walk, &mut tracer)?;
+        Ok(tracer.0)
     }
 
     /// Moves price, tick and liquidity to where a walk ended.

@@ -11,7 +11,7 @@ mod step;
 mod tick_math;
 mod ticks;
 
-pub use self::core::{Core, Swapped};
+pub use self::core::{Core, Swapped, TracedStep};
 pub use position::{Position, PositionKey};
 pub use sqrt_price::{amount0_delta, amount1_delta, next_price_from_input, next_price_from_output};
 pub use step::{Amount, PIPS};

@@ -5,8 +5,10 @@
 //! it only changes which comes first. A fee that nobody announced is inferred from the
 //! amounts, reported, and used from then on.
 
+mod pool;
 mod report;
 
+pub use pool::ReplayPool;
 pub use report::{Counts, Difference, FeeChange, Mismatch, ReplayError};
 
 use ruint::aliases::U256;
@@ -20,37 +22,22 @@ use crate::error::AmmError;
 use crate::event::{Event, LiquidityEvent, Located, Place, SwapEvent, SwapMode};
 use crate::kind::slipstream::MAX_FEE_PIPS;
 use crate::kind::uniswap_v3::ProtocolFee;
-use crate::kind::{Slipstream, UniswapV3};
 use report::{amount_differences, mode_differences, push, swap_differences};
 
 /// Mismatches kept with all their fields; further ones are counted.
 pub const MAX_MISMATCHES: usize = 100;
 
-/// The pools that can be replayed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplayPool {
-    /// Uniswap V3 and its forks.
-    V3(UniswapV3),
-    /// Slipstream.
-    Slipstream(Slipstream),
-}
-
-impl ReplayPool {
-    /// Price, liquidity, ticks and positions.
-    #[must_use]
-    pub fn core(&self) -> &Core {
-        match self {
-            Self::V3(pool) => &pool.core,
-            Self::Slipstream(pool) => &pool.core,
-        }
-    }
-
-    fn core_mut(&mut self) -> &mut Core {
-        match self {
-            Self::V3(pool) => &mut pool.core,
-            Self::Slipstream(pool) => &mut pool.core,
-        }
-    }
+/// How a recorded swap was asked for, as far as the replay could tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// Whether token 0 was paid in.
+    pub zero_for_one: bool,
+    /// What was fixed.
+    pub mode: SwapMode,
+    /// The fee in millionths, when one was known.
+    pub fee_pips: Option<u32>,
+    /// Whether this gives the recorded outcome exactly.
+    pub exact: bool,
 }
 
 /// A replay at work.
@@ -63,6 +50,7 @@ pub struct Replay {
     mismatches: Vec<Mismatch>,
     fee_changes: Vec<FeeChange>,
     positions_known: bool,
+    last_intent: Option<Intent>,
 }
 
 impl Replay {
@@ -75,7 +63,8 @@ impl Replay {
         };
         let (mismatches, fee_changes) = (Vec::new(), Vec::new());
         let counts = Counts::default();
-        Self { pool, fee_pips, last: None, counts, mismatches, fee_changes, positions_known: true }
+        let last_intent = None;
+        Self { pool, fee_pips, last: None, counts, mismatches, fee_changes, positions_known: true, last_intent }
     }
 
     /// A replay from a state in the middle of a pool's life, whose positions are not known:
@@ -90,6 +79,18 @@ impl Replay {
     #[must_use]
     pub fn fee_pips(&self) -> Option<u32> {
         self.fee_pips
+    }
+
+    /// How the latest swap was asked for.
+    #[must_use]
+    pub fn last_intent(&self) -> Option<Intent> {
+        self.last_intent
+    }
+
+    /// Where the latest event was.
+    #[must_use]
+    pub fn last_place(&self) -> Option<Place> {
+        self.last
     }
 
     /// The pool after the events so far.
@@ -128,10 +129,7 @@ impl Replay {
             Event::Mint(change) => {
                 self.counts.mints += 1;
                 let key = self.key(change.owner, change.tick_lower, change.tick_upper);
-                let ours = match &mut self.pool {
-                    ReplayPool::V3(pool) => pool.mint(key, change.liquidity),
-                    ReplayPool::Slipstream(pool) => pool.mint(key, change.liquidity),
-                };
+                let ours = self.pool.mint(key, change.liquidity);
                 self.compare_liquidity(located, change, ours)
             }
             Event::Burn(change) => {
@@ -142,19 +140,13 @@ impl Replay {
                     let position = self.pool.core_mut().positions.entry(key).or_default();
                     position.liquidity = position.liquidity.max(change.liquidity).max(1);
                 }
-                let ours = match &mut self.pool {
-                    ReplayPool::V3(pool) => pool.burn(key, change.liquidity),
-                    ReplayPool::Slipstream(pool) => pool.burn(key, change.liquidity),
-                };
+                let ours = self.pool.burn(key, change.liquidity);
                 self.compare_liquidity(located, change, ours)
             }
             Event::Collect { owner, tick_lower, tick_upper, amounts } => {
                 let key = self.key(*owner, *tick_lower, *tick_upper);
                 let wanted = self.native(located, *amounts)?;
-                let ours = match &mut self.pool {
-                    ReplayPool::V3(pool) => pool.collect(&key, wanted),
-                    ReplayPool::Slipstream(pool) => pool.collect(&key, wanted),
-                };
+                let ours = self.pool.collect(&key, wanted);
                 // Fees of staked liquidity are not the position's, and stakes are not in the events.
                 if self.positions_known && matches!(self.pool, ReplayPool::V3(_)) {
                     self.compare(located, None, amount_differences(*amounts, ours.map(U256::from)));
@@ -271,6 +263,7 @@ impl Replay {
         if self.fee_pips.is_some() {
             for mode in order.clone() {
                 if self.try_swap(&swap, mode, self.fee_pips).is_ok_and(|swapped| matches(&swap, &swapped)) {
+                    self.note_intent(&swap, mode, true);
                     self.counts.modes[mode as usize] += 1;
                     self.compare(located, Some(mode), mode_differences(swap.mode, mode));
                     return Ok(());
@@ -282,15 +275,22 @@ impl Replay {
                 FeeChange { place: located.place, line: located.line, from_pips: self.fee_pips, to_pips: fee_pips };
             self.fee_changes.push(change);
             self.fee_pips = Some(fee_pips);
+            self.note_intent(&swap, mode, true);
             self.counts.modes[mode as usize] += 1;
             self.compare(located, Some(mode), mode_differences(swap.mode, mode));
             return Ok(());
         }
         let (mode, differences) = self.closest(&swap, order).map_err(|source| impossible(located, source))?;
         check_reached(located, &swap)?;
+        self.note_intent(&swap, mode, false);
         self.compare(located, Some(mode), differences);
         self.follow(&swap);
         Ok(())
+    }
+
+    fn note_intent(&mut self, swap: &SwapEvent, mode: SwapMode, exact: bool) {
+        let (zero_for_one, fee_pips) = (swap.zero_for_one, self.fee_pips);
+        self.last_intent = Some(Intent { zero_for_one, mode, fee_pips, exact });
     }
 
     /// The way to take a swap that explains most of it, and what it leaves unexplained.
@@ -325,18 +325,13 @@ impl Replay {
         fee_pips: Option<u32>,
         accept: impl FnOnce(&Swapped) -> bool,
     ) -> Result<Swapped, AmmError> {
-        let token_in = usize::from(!swap.zero_for_one);
         let furthest = Core::furthest_limit(swap.zero_for_one);
         let (amount, limit) = match mode {
             SwapMode::ExactIn => (Amount::In(swap.amount_in), furthest),
             SwapMode::ExactOut => (Amount::Out(swap.amount_out), furthest),
             SwapMode::PriceLimit => (Amount::In((U256::ONE << 255) - U256::ONE), swap.sqrt_price_x96),
         };
-        let context = context(fee_pips);
-        match &mut self.pool {
-            ReplayPool::V3(pool) => pool.swap_if(token_in, 1 - token_in, amount, limit, &context, accept),
-            ReplayPool::Slipstream(pool) => pool.swap_if(token_in, 1 - token_in, amount, limit, &context, accept),
-        }
+        self.pool.swap_if(swap.zero_for_one, amount, limit, &context(fee_pips), accept)
     }
 
     /// The fee that explains a swap: estimated from what the same move costs without a fee,
@@ -435,6 +430,7 @@ fn wrong(located: &Located, reason: String) -> ReplayError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::UniswapV3;
 
     #[test]
     fn the_recorded_tick_of_a_beginning_is_compared() {

@@ -1,0 +1,413 @@
+//! A round as it happens: questions, answers, requests of the market, and the record.
+
+use assay_amm::U256;
+
+use crate::amounts::Amounts;
+use crate::clock::{BlockTime, Checkpoint};
+use crate::decision::{Decision, decide, parts_per_million};
+use crate::error::LpError;
+use crate::job::Job;
+use crate::judge::judge;
+use crate::market::{Market, Recorded, Request};
+use crate::participant::{Holdings, Participant};
+use crate::query::{DesiredPosition, RebalanceAnswer, RebalanceQuery, RoundType};
+use crate::record::{
+    AnswerRecord, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE, RoundRecord,
+};
+use crate::value::{price_float, value_in_token1};
+
+/// Points of the price's path that a record keeps.
+pub const PATH_POINTS: usize = 200;
+
+/// A miner that takes part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrant {
+    /// Its key, or the name of a built-in strategy.
+    pub miner: String,
+    /// When it registered, seconds since 1970.
+    pub registered_at: u64,
+    /// A built-in baseline.
+    pub built_in: bool,
+    /// Whether its answers are signed and sealed.
+    pub authenticated: bool,
+    /// Combined score before the round, 1e-18.
+    pub combined_before: i128,
+}
+
+/// What came of asking a miner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// An answer in time, read.
+    Answer(RebalanceAnswer),
+    /// None in time, or none revealed.
+    Missed(String),
+    /// One that does not read or does not fit its commitment.
+    Invalid(String),
+}
+
+#[derive(Debug, Clone)]
+struct Seat {
+    entrant: Entrant,
+    participant: Participant,
+    answers: Vec<AnswerRecord>,
+    shown: Option<RebalanceQuery>,
+    wanted: Vec<DesiredPosition>,
+    asked_before: bool,
+    pending: Option<Vec<DesiredPosition>>,
+    refused: bool,
+    max_il_ppm: u32,
+}
+
+/// A round in progress.
+#[derive(Debug, Clone)]
+pub struct Round {
+    job: Job,
+    mode: Mode,
+    round_type: RoundType,
+    number: u64,
+    start: BlockTime,
+    start_sqrt_price_x96: U256,
+    sqrt_price_x96: U256,
+    fee_pips: Option<u32>,
+    checkpoints: Vec<Checkpoint>,
+    seats: Vec<Seat>,
+    requests: u64,
+    unexplained: u64,
+    path: Vec<PathPoint>,
+}
+
+impl Round {
+    /// A round that starts with the market's state after block `start`.
+    ///
+    /// # Errors
+    /// A job that cannot be used, a pool without price, or an inventory worth nothing.
+    pub fn start(
+        job: &Job,
+        mode: Mode,
+        round_type: RoundType,
+        number: u64,
+        start: BlockTime,
+        market: &Market,
+        mut entrants: Vec<Entrant>,
+    ) -> Result<Self, LpError> {
+        job.check()?;
+        let pool = market.round_pool(start.number)?;
+        let price = pool.core().sqrt_price_x96;
+        if value_in_token1(job.inventory, price).is_none_or(|value| value.is_zero()) {
+            return Err(LpError::Order("the inventory is worth nothing in token 1 at the start".into()));
+        }
+        entrants.sort_by(|a, b| (a.registered_at, &a.miner).cmp(&(b.registered_at, &b.miner)));
+        if let Some(pair) = entrants.windows(2).find(|pair| pair[0].miner == pair[1].miner) {
+            return Err(LpError::Order(format!("{} takes part twice", pair[0].miner)));
+        }
+        let seat = |entrant: Entrant| -> Result<Seat, LpError> {
+            Ok(Seat {
+                entrant,
+                participant: Participant::new(pool.clone(), job.inventory, start.number)?,
+                answers: Vec::new(),
+                shown: None,
+                wanted: Vec::new(),
+                asked_before: false,
+                pending: None,
+                refused: false,
+                max_il_ppm: 0,
+            })
+        };
+        let seats = entrants.into_iter().map(seat).collect::<Result<Vec<_>, _>>()?;
+        let fee_pips = market.fee_pips();
+        let path = vec![PathPoint { block: start.number, sqrt_price_x96: price }];
+        Ok(Self {
+            job: job.clone(),
+            mode,
+            round_type,
+            number,
+            start,
+            start_sqrt_price_x96: price,
+            sqrt_price_x96: price,
+            fee_pips,
+            checkpoints: Vec::new(),
+            seats,
+            requests: 0,
+            unexplained: 0,
+            path,
+        })
+    }
+
+    /// Keys of the miners, in the order of all lists here.
+    pub fn miners(&self) -> impl Iterator<Item = &Entrant> {
+        self.seats.iter().map(|seat| &seat.entrant)
+    }
+
+    /// The miner's capital.
+    #[must_use]
+    pub fn participant(&self, miner: usize) -> &Participant {
+        &self.seats[miner].participant
+    }
+
+    /// The block after which the round starts.
+    #[must_use]
+    pub const fn start_block(&self) -> BlockTime {
+        self.start
+    }
+
+    /// The next requests of the market, in order.
+    ///
+    /// # Errors
+    /// When a miner's books overflow.
+    pub fn apply(&mut self, recorded: &[Recorded]) -> Result<(), LpError> {
+        for seat in &mut self.seats {
+            seat.participant.apply(recorded)?;
+        }
+        for event in recorded {
+            if let Request::Swap { exact, fee_pips, .. } = event.request {
+                self.unexplained += u64::from(!exact);
+                self.fee_pips = fee_pips.or(self.fee_pips);
+            }
+            match self.path.last_mut() {
+                Some(point) if point.block == event.place.block => point.sqrt_price_x96 = event.sqrt_price_x96,
+                _ => {
+                    let (block, sqrt_price_x96) = (event.place.block, event.sqrt_price_x96);
+                    self.path.push(PathPoint { block, sqrt_price_x96 });
+                }
+            }
+            self.sqrt_price_x96 = event.sqrt_price_x96;
+        }
+        self.requests += recorded.len() as u64;
+        Ok(())
+    }
+
+    /// Opens a checkpoint: one question per miner, none for those that refused the round.
+    ///
+    /// # Errors
+    /// A checkpoint out of order, or amounts that overflow.
+    pub fn ask(&mut self, checkpoint: Checkpoint) -> Result<Vec<Option<RebalanceQuery>>, LpError> {
+        if checkpoint.index as usize != self.checkpoints.len() {
+            let reason = format!("checkpoint {} follows {}", checkpoint.index, self.checkpoints.len());
+            return Err(LpError::Order(reason));
+        }
+        self.checkpoints.push(checkpoint);
+        let mut queries = Vec::with_capacity(self.seats.len());
+        for index in 0..self.seats.len() {
+            self.seats[index].participant.advance(checkpoint.block);
+            self.note_loss(index)?;
+            let query = if self.seats[index].refused { None } else { Some(self.query(index, checkpoint)?) };
+            self.seats[index].shown.clone_from(&query);
+            queries.push(query);
+        }
+        Ok(queries)
+    }
+
+    fn query(&self, miner: usize, checkpoint: Checkpoint) -> Result<RebalanceQuery, LpError> {
+        let participant = &self.seats[miner].participant;
+        let mut current_positions = Vec::with_capacity(participant.held().len());
+        for held in participant.held() {
+            let [principal, owed] = participant.worth(held)?;
+            let total = principal.checked_add(owed).ok_or(LpError::Overflow { what: "a position" })?;
+            current_positions.push(DesiredPosition {
+                tick_lower: held.tick_lower,
+                tick_upper: held.tick_upper,
+                allocation0: total.amount0,
+                allocation1: total.amount1,
+                confidence: None,
+            });
+        }
+        let sqrt_price_x96 = participant.core().sqrt_price_x96;
+        Ok(RebalanceQuery {
+            job_id: self.job.job_id.clone(),
+            sn_liquidity_manager_address: self.job.sn_liquidity_manager_address.clone(),
+            pair_address: self.job.pair_address.clone(),
+            chain_id: self.job.chain_id,
+            round_id: self.job.round_id(self.round_type, self.number),
+            round_type: self.round_type,
+            block_number: checkpoint.block,
+            current_price: price_float(sqrt_price_x96),
+            sqrt_price_x96,
+            current_positions,
+            inventory_remaining: participant.inventory(),
+            rebalances_so_far: participant.rebalances(),
+            tick_spacing: self.job.pool.tick_spacing,
+        })
+    }
+
+    /// Takes what came of asking a miner at the open checkpoint and says what it means. The
+    /// positions change when [`Self::take_effect`] is called.
+    ///
+    /// # Errors
+    /// A miner that was not asked, or twice.
+    pub fn note(&mut self, miner: usize, reply: Reply) -> Result<Outcome, LpError> {
+        let Some(checkpoint) = self.checkpoints.last().map(|checkpoint| checkpoint.index) else {
+            return Err(LpError::Order("no checkpoint is open".into()));
+        };
+        let seat = &mut self.seats[miner];
+        let Some(shown) = seat.shown.take() else {
+            let reason = format!("{} was not asked at checkpoint {checkpoint}, or answered", seat.entrant.miner);
+            return Err(LpError::Order(reason));
+        };
+        let mut answer =
+            AnswerRecord { checkpoint, outcome: Outcome::Kept, reason: None, positions: vec![], effective_block: None };
+        match reply {
+            Reply::Missed(reason) => (answer.outcome, answer.reason) = (Outcome::Missed, Some(reason)),
+            Reply::Invalid(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
+            Reply::Answer(RebalanceAnswer { accepted: false, refusal_reason, .. }) => {
+                (answer.outcome, answer.reason) = (Outcome::Refused, refusal_reason);
+                seat.refused = checkpoint == 0;
+            }
+            Reply::Answer(RebalanceAnswer { desired_positions: None, .. }) => {
+                (answer.outcome, answer.reason) = (Outcome::Invalid, Some("accepted without desired_positions".into()));
+            }
+            Reply::Answer(RebalanceAnswer { desired_positions: Some(mut desired), .. }) => {
+                desired.iter_mut().for_each(|position| position.confidence = None);
+                let counts = seat.participant.executions() > 0;
+                let last = seat.asked_before.then_some(seat.wanted.as_slice());
+                match decide(&self.job, &shown, last, counts, &desired) {
+                    Ok(Decision::Keep) => seat.asked_before = true,
+                    Ok(Decision::Rebalance) => {
+                        answer.outcome = Outcome::Rebalanced;
+                        answer.positions.clone_from(&desired);
+                        seat.wanted.clone_from(&desired);
+                        seat.pending = Some(desired);
+                        seat.asked_before = true;
+                    }
+                    Err(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
+                }
+            }
+        }
+        let outcome = answer.outcome;
+        seat.answers.push(answer);
+        Ok(outcome)
+    }
+
+    /// Lets the answers of the open checkpoint take effect after `block`. Miners that were
+    /// asked and not noted have missed it.
+    ///
+    /// # Errors
+    /// When a miner's books overflow.
+    pub fn take_effect(&mut self, block: u64) -> Result<(), LpError> {
+        for miner in 0..self.seats.len() {
+            if self.seats[miner].shown.is_some() {
+                self.note(miner, Reply::Missed("no answer before the deadline".into()))?;
+            }
+            let (swaps, fee_pips) = (self.job.allow_rebalance_swap, self.fee_pips);
+            let seat = &mut self.seats[miner];
+            let Some(desired) = seat.pending.take() else { continue };
+            let done = seat.participant.rebalance(&desired, swaps, fee_pips, block);
+            let Some(answer) = seat.answers.last_mut() else { continue };
+            match done {
+                Ok(()) => answer.effective_block = Some(block),
+                Err(error) => {
+                    answer.outcome = Outcome::Invalid;
+                    answer.reason = Some(error.to_string());
+                    answer.positions.clear();
+                    // The same answer again is a new attempt.
+                    seat.asked_before = false;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the largest loss of inventory and principal against holding.
+    fn note_loss(&mut self, miner: usize) -> Result<(), LpError> {
+        let overflow = || LpError::Overflow { what: "a value" };
+        let seat = &mut self.seats[miner];
+        let price = seat.participant.core().sqrt_price_x96;
+        let Holdings { inventory, principal, .. } = seat.participant.holdings()?;
+        let own = inventory.checked_add(principal).ok_or_else(overflow)?;
+        let own = value_in_token1(own, price).ok_or_else(overflow)?;
+        // Collected fees are part of the inventory and no principal.
+        let collected = value_in_token1(seat.participant.collected(), price).ok_or_else(overflow)?;
+        let hold = value_in_token1(self.job.inventory, price).ok_or_else(overflow)?;
+        let loss = hold.saturating_sub(own.saturating_sub(collected));
+        seat.max_il_ppm = seat.max_il_ppm.max(parts_per_million(loss, hold));
+        Ok(())
+    }
+
+    /// Ends the round with the market's state after block `end`, and judges it.
+    ///
+    /// # Errors
+    /// Books that do not balance, or values that overflow.
+    pub fn finish(mut self, end: BlockTime) -> Result<RoundRecord, LpError> {
+        let mut miners = Vec::with_capacity(self.seats.len());
+        for index in 0..self.seats.len() {
+            self.seats[index].participant.advance(end.number);
+            self.note_loss(index)?;
+        }
+        for seat in self.seats {
+            let measured = measured(&seat)?;
+            let Entrant { miner, registered_at, built_in, authenticated, combined_before } = seat.entrant;
+            let (answers, judgement) = (seat.answers, Judgement::default());
+            let record = MinerRecord {
+                miner,
+                registered_at,
+                built_in,
+                authenticated,
+                combined_before,
+                answers,
+                measured,
+                judgement,
+            };
+            miners.push(record);
+        }
+        let mut record = RoundRecord {
+            rule: RECORD_RULE.to_owned(),
+            mode: self.mode,
+            simulation: RE_EXECUTED.to_owned(),
+            round_id: self.job.round_id(self.round_type, self.number),
+            round_type: self.round_type,
+            round_number: self.number,
+            job: self.job,
+            start: self.start,
+            end,
+            start_sqrt_price_x96: self.start_sqrt_price_x96,
+            end_sqrt_price_x96: self.sqrt_price_x96,
+            checkpoints: self.checkpoints,
+            requests: self.requests,
+            unexplained: self.unexplained,
+            rewards: "left out: no price".to_owned(),
+            path: thin(self.path),
+            miners,
+            winner: None,
+        };
+        judge(&mut record)?;
+        Ok(record)
+    }
+}
+
+fn measured(seat: &Seat) -> Result<Measured, LpError> {
+    let participant = &seat.participant;
+    let Holdings { inventory, principal, owed } = participant.holdings()?;
+    let [blocks, blocks_in_range] = participant.blocks_in_range();
+    let [dust0, dust1] = participant.dust(&seat.entrant.miner)?;
+    let (loss, lvr) = participant.loss_versus_rebalancing()?;
+    Ok(Measured {
+        inventory,
+        principal,
+        owed,
+        collected: participant.collected(),
+        swapped: participant.swapped(),
+        executions: participant.executions(),
+        rebalances: participant.rebalances(),
+        blocks,
+        blocks_in_range,
+        max_il_ppm: seat.max_il_ppm,
+        skipped: participant.skipped(),
+        lvr: (loss, lvr),
+        dust0,
+        dust1,
+    })
+}
+
+/// At most [`PATH_POINTS`] points, the first and the last among them.
+fn thin(path: Vec<PathPoint>) -> Vec<PathPoint> {
+    if path.len() <= PATH_POINTS {
+        return path;
+    }
+    let last = path.len() - 1;
+    (0..PATH_POINTS).map(|index| path[index * last / (PATH_POINTS - 1)]).collect()
+}
+
+/// The value of tokens where the round ends, as records measure it.
+#[must_use]
+pub fn end_value(record: &RoundRecord, tokens: Amounts) -> Option<U256> {
+    value_in_token1(tokens, record.end_sqrt_price_x96)
+}
