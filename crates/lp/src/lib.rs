@@ -11,6 +11,7 @@ mod clock;
 mod decision;
 mod error;
 pub mod fixed;
+pub mod fixed_path;
 mod job;
 mod judge;
 mod market;
