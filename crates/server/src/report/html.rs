@@ -58,18 +58,23 @@ impl Page {
 /// Characters from which a cell with spaces is a sentence that may wrap.
 const LONG_CELL: usize = 28;
 
+/// Columns of sentences.
+const TEXT_COLUMNS: [&str; 3] = ["remarks", "reason", "missing"];
+
 /// A table; cells are plain text. Columns after the first are right-aligned.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut html = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in head {
-        let _ = write!(html, "<th>{}</th>", escape(cell));
+        let class = if TEXT_COLUMNS.contains(cell) { " class=\"text\"" } else { "" };
+        let _ = write!(html, "<th{class}>{}</th>", escape(cell));
     }
     html.push_str("</tr></thead><tbody>");
     for row in rows {
         html.push_str("<tr>");
-        for cell in row {
-            let class = if cell.contains(' ') && cell.chars().count() > LONG_CELL {
+        for (column, cell) in row.iter().enumerate() {
+            let is_text = head.get(column).is_some_and(|name| TEXT_COLUMNS.contains(name));
+            let class = if is_text || cell.contains(' ') && cell.chars().count() > LONG_CELL {
                 " class=\"text\""
             } else if cell.starts_with('−') && cell.len() > 3 {
                 " class=\"loss\""
@@ -144,7 +149,7 @@ svg{width:100%;height:auto;display:block}.grid{stroke:var(--rule);stroke-width:1
 .line.price{stroke:var(--ink);stroke-width:1.3}.band{fill:var(--a);fill-opacity:.2;stroke:var(--a);stroke-width:.8;stroke-opacity:.75}.mark{stroke:var(--b);stroke-width:.8;stroke-dasharray:3 3}\
 .bar{fill:var(--a)}.bar.c{fill:var(--loss)}.multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:14px 20px;margin-top:14px}.multiples svg{min-width:0}\
 h1,.sub,.name,summary,.tile .value,.note{overflow-wrap:anywhere}details{border-top:1px solid var(--rule);padding:8px 0}details:first-of-type{border-top:0}summary{cursor:pointer;font-size:14px}details[open] summary{margin-bottom:8px}\
-td.text{white-space:normal;min-width:220px;text-align:left}details .scroll{margin-top:10px}\
+th.text,td.text{white-space:normal;min-width:150px;text-align:left}details .scroll{margin-top:10px}\
 .legend{display:flex;flex-wrap:wrap;gap:2px 18px;font-size:12.5px;color:var(--dim);margin:0 0 6px}.legend i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:6px;vertical-align:middle}\
 .legend i.price{background:var(--ink)}.legend i.band{height:10px;background:var(--a);opacity:.4}.legend i.mark{background:var(--b);height:10px;width:1px;margin:0 12px 0 6px}.legend i.a{background:var(--a)}.legend i.b{background:var(--b)}.legend i.c{background:var(--loss)}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--rule);white-space:nowrap}\

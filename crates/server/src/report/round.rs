@@ -341,12 +341,13 @@ fn without_effect(record: &RoundRecord) -> String {
     if rows.is_empty() {
         return note("None: every question had a valid answer.");
     }
+    let asked: usize = record.miners.iter().map(|miner| miner.answers.len()).sum();
     let count = rows.len();
     rows.truncate(REASONS_SHOWN);
     let text = if count > REASONS_SHOWN {
         format!("The first {REASONS_SHOWN} of {count}.")
     } else {
-        format!("{count} of all answers. A refusal is free at the first checkpoint; later it keeps what stands.")
+        format!("{count} of {asked} answers. A refusal is free at the first checkpoint; later it keeps what stands.")
     };
     table(&["miner", "checkpoint", "outcome", "reason"], &rows) + &note(&text)
 }
