@@ -333,7 +333,9 @@ fn a_history_adds_up_its_rounds() {
 #[test]
 fn strange_records_give_a_page() {
     let mut empty = records().remove(0);
-    (empty.miners.clear(), empty.path.clear(), empty.checkpoints.clear());
+    empty.miners.clear();
+    empty.path.clear();
+    empty.checkpoints.clear();
     empty.winner = None;
     check_safe(&round_page(&empty, &options()));
     let mut broken = records().remove(0);
