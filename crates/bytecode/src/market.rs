@@ -72,20 +72,19 @@ impl<R: Fn(&str, Value) -> Value> Market<R> {
         let signature = "createAndInitializePoolIfNecessary(address,address,uint24,uint160)";
         market.send(manager, &call_data(signature, &(tokens[0], tokens[1], fee_pips, sqrt_price_x96)));
         let question = call_data("getPool(address,address,uint24)", &(tokens[0], tokens[1], fee_pips));
-        let answer = (market.rpc)("eth_call", json!([{ "to": factory.to_string(), "data": question.to_string() }, "latest"]));
+        let answer =
+            (market.rpc)("eth_call", json!([{ "to": factory.to_string(), "data": question.to_string() }, "latest"]));
         market.pool = Address::from_word(word_of(&answer));
         market
     }
 
     /// Opens a position with at most `amount` of each token.
     pub fn mint(&self, lower: i32, upper: i32, amount: u128) {
-        let signature =
-            "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))";
+        let signature = "mint((address,address,uint24,int24,int24,uint256,uint256,uint256,uint256,address,uint256))";
         let [token_0, token_1] = self.tokens;
         let none = U256::ZERO;
         let (amount, end) = (U256::from(amount), U256::MAX);
-        let arguments =
-            (token_0, token_1, self.fee_pips, lower, upper, amount, amount, none, none, self.account, end);
+        let arguments = (token_0, token_1, self.fee_pips, lower, upper, amount, amount, none, none, self.account, end);
         self.send(self.manager, &call_data(signature, &arguments));
     }
 

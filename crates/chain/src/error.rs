@@ -13,7 +13,9 @@ pub enum ChainError {
         detail: String,
     },
     /// No answer, or none but "later", as often as was tried.
-    #[error("{node}: {method} failed {attempts} times, the last time with: {detail}; check the node and run the same command again")]
+    #[error(
+        "{node}: {method} failed {attempts} times, the last time with: {detail}; check the node and run the same command again"
+    )]
     Unreachable {
         /// The node.
         node: String,
@@ -69,7 +71,9 @@ pub enum ChainError {
         detail: String,
     },
     /// A reorganisation below the oldest remembered block.
-    #[error("{node}: the chain no longer holds block {oldest}, the oldest of the {known} blocks remembered: the reorganisation is deeper than this, or this is another chain; index again from a block before it")]
+    #[error(
+        "{node}: the chain no longer holds block {oldest}, the oldest of the {known} blocks remembered: the reorganisation is deeper than this, or this is another chain; index again from a block before it"
+    )]
     DeepReorganisation {
         /// The node.
         node: String,

@@ -17,7 +17,7 @@ mod selector {
     pub const SLOT_0: [u8; 4] = [0x38, 0x50, 0xc7, 0xbd];
     pub const FACTORY: [u8; 4] = [0xc4, 0x5a, 0x01, 0x55];
     pub const GAUGE: [u8; 4] = [0xa6, 0xf1, 0x9c, 0x84];
-    pub const LM_POOL: [u8; 4] = [0xcc, 0x7e, 0x7f, 0xa2];
+    pub const LM_POOL: [u8; 4] = [0x54, 0x0d, 0x49, 0x18];
 }
 
 /// Words of `slot0` where it ends with the protocol's fee and the lock.
@@ -60,7 +60,8 @@ pub async fn probe_pool(client: &RpcClient, address: Address) -> Result<PoolFact
     };
     let slot_0 = words("slot0", selector::SLOT_0).await?;
     let tokens = [words("token0", selector::TOKEN_0).await?[0], words("token1", selector::TOKEN_1).await?[0]];
-    let [fee, spacing] = [words("fee", selector::FEE).await?[0], words("tickSpacing", selector::TICK_SPACING).await?[0]];
+    let [fee, spacing] =
+        [words("fee", selector::FEE).await?[0], words("tickSpacing", selector::TICK_SPACING).await?[0]];
     let factory = words("factory", selector::FACTORY).await?[0];
     let optional = async |selector: [u8; 4]| -> Result<Option<Hash>, ChainError> {
         let answer = client.eth_call(address, &selector).await?;
@@ -97,4 +98,28 @@ fn address_in(word: Hash) -> Address {
     let mut address = [0; 20];
     address.copy_from_slice(&word[12..]);
     address
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_bytecode::keccak256;
+
+    use super::selector;
+
+    #[test]
+    fn selectors_are_those_of_the_signatures() {
+        let known = [
+            ("token0()", selector::TOKEN_0),
+            ("token1()", selector::TOKEN_1),
+            ("fee()", selector::FEE),
+            ("tickSpacing()", selector::TICK_SPACING),
+            ("slot0()", selector::SLOT_0),
+            ("factory()", selector::FACTORY),
+            ("gauge()", selector::GAUGE),
+            ("lmPool()", selector::LM_POOL),
+        ];
+        for (signature, selector) in known {
+            assert_eq!(hex::encode(&keccak256(signature)[..4]), hex::encode(selector), "{signature}");
+        }
+    }
 }

@@ -24,18 +24,53 @@ pub(crate) enum Refusal {
 }
 
 const RATE: &[&str] = &[
-    "rate limit", "rate-limit", "ratelimit", "too many requests", "request count", "requests per", "per second",
-    "compute units", "throughput", "capacity", "try again", "retry later", "daily",
+    "rate limit",
+    "rate-limit",
+    "ratelimit",
+    "too many requests",
+    "request count",
+    "requests per",
+    "per second",
+    "compute units",
+    "throughput",
+    "capacity",
+    "try again",
+    "retry later",
+    "daily",
 ];
 /// A node that is behind the others which share its address, or overloaded.
 const BEHIND: &[&str] = &[
-    "beyond current head", "header not found", "unknown block", "cannot be found", "block not found",
-    "no backend", "temporarily", "internal error", "timed out", "request timeout",
+    "beyond current head",
+    "header not found",
+    "unknown block",
+    "cannot be found",
+    "block not found",
+    "no backend",
+    "temporarily",
+    "internal error",
+    "timed out",
+    "request timeout",
 ];
 const WIDE: &[&str] = &[
-    "block range", "range too", "range is too", "too wide", "max range", "maximum range", "range limit", "blocks range",
-    "limited to", "more than", "max results", "too many results", "too many logs", "response size", "too large",
-    "too big", "query timeout", "exceed", "ranges over",
+    "block range",
+    "range too",
+    "range is too",
+    "too wide",
+    "max range",
+    "maximum range",
+    "range limit",
+    "blocks range",
+    "limited to",
+    "more than",
+    "max results",
+    "too many results",
+    "too many logs",
+    "response size",
+    "too large",
+    "too big",
+    "query timeout",
+    "exceed",
+    "ranges over",
 ];
 
 /// What the error `code` and `message` mean for `method`.

@@ -39,7 +39,8 @@ impl Anvil {
     #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
         let folder = std::env::var_os("ASSAY_NODE_TOOLS").map(PathBuf::from);
-        let folder = folder.expect("ASSAY_NODE_TOOLS is not set: run the tests by `make test`, which installs the node");
+        let folder =
+            folder.expect("ASSAY_NODE_TOOLS is not set: run the tests by `make test`, which installs the node");
         let binary = folder.join(BINARY);
         assert!(binary.is_file(), "ASSAY_NODE_TOOLS: no {}; `make node-tools` installs it", binary.display());
         let mut child = Command::new(&binary)
@@ -87,9 +88,7 @@ impl Anvil {
     /// # Panics
     /// As [`Anvil::rpc`].
     pub fn rpc_batch(&self, calls: &[(&str, Value)]) -> Vec<Value> {
-        let call = |(id, (method, params)): (usize, &(&str, Value))| {
-            json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
-        };
+        let call = |(id, (method, params)): (usize, &(&str, Value))| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let Value::Array(answers) = self.exchange(&calls.iter().enumerate().map(call).collect()) else {
             panic!("no list of answers");
         };

@@ -27,7 +27,7 @@ async fn everything_from_the_first_block_is_indexed_and_replays_exactly() {
     let mut indexed = Indexed::default();
     let options = options(address(&market), HeaderMode::All);
     let mut follower = LogFollower::from_block(client(&anvil.url()), options, 0).unwrap();
-    indexed.to_head(&mut follower).await;
+    indexed.follow_to_head(&mut follower).await;
     indexed.assert_is_all_of(&anvil, address(&market));
     assert_eq!(indexed.headers.len() as u64, follower.next_block());
 
@@ -53,7 +53,7 @@ async fn steps_are_small_when_asked_and_headers_few() {
     few.max_range_blocks = 7;
     let mut indexed = Indexed::default();
     let mut follower = LogFollower::from_block(client(&anvil.url()), few, 0).unwrap();
-    indexed.to_head(&mut follower).await;
+    indexed.follow_to_head(&mut follower).await;
     indexed.assert_is_all_of(&anvil, address(&market));
     assert!(indexed.steps > 140, "{} steps", indexed.steps);
     assert!(indexed.headers.len() < 700, "{} headers", indexed.headers.len());
@@ -69,7 +69,7 @@ async fn the_head_is_followed_with_confirmations_and_until_a_block() {
     careful.until = Some(head + 20);
     let mut follower = LogFollower::from_block(client(&anvil.url()), careful, 0).unwrap();
     let mut indexed = Indexed::default();
-    indexed.to_head(&mut follower).await;
+    indexed.follow_to_head(&mut follower).await;
     assert_eq!(indexed.headers.last().unwrap().number, head - 5);
     assert_eq!(follower.poll().await.unwrap(), Progress::AtHead { head });
 
@@ -94,12 +94,12 @@ async fn a_follower_resumes_after_the_last_known_block() {
     let pool = address(&market);
     let mut indexed = Indexed::default();
     let first = options(pool, HeaderMode::All);
-    indexed.to_head(&mut LogFollower::from_block(client(&anvil.url()), first.clone(), 0).unwrap()).await;
+    indexed.follow_to_head(&mut LogFollower::from_block(client(&anvil.url()), first.clone(), 0).unwrap()).await;
     traffic(&market);
     let last = *indexed.known().last().unwrap();
     let mut follower = LogFollower::resume(client(&anvil.url()), first, [last]).unwrap();
     assert_eq!(follower.next_block(), last.number + 1);
-    indexed.to_head(&mut follower).await;
+    indexed.follow_to_head(&mut follower).await;
     indexed.assert_is_all_of(&anvil, pool);
 }
 

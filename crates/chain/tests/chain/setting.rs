@@ -11,11 +11,12 @@ use assay_chain::{
 use assay_testkit::Anvil;
 use serde_json::{Value, json};
 
-pub type NodeMarket<'a> = Market<Box<dyn Fn(&str, Value) -> Value + 'a>>;
+type Rpc<'a> = Box<dyn Fn(&str, Value) -> Value + 'a>;
+pub type NodeMarket<'a> = Market<Rpc<'a>>;
 
 /// A market with a fee of 0.3 % at the price 1.
 pub fn market(anvil: &Anvil) -> NodeMarket<'_> {
-    let rpc: Box<dyn Fn(&str, Value) -> Value + '_> = Box::new(|method, params| anvil.rpc(method, params));
+    let rpc: Rpc<'_> = Box::new(|method, params| anvil.rpc(method, params));
     Market::deploy(rpc, 3000, U256::ONE << 96)
 }
 
@@ -80,7 +81,7 @@ impl Indexed {
     }
 
     /// Follows until the head is reached.
-    pub async fn to_head(&mut self, follower: &mut LogFollower) {
+    pub async fn follow_to_head(&mut self, follower: &mut LogFollower) {
         while let Progress::Step(step) = follower.poll().await.unwrap() {
             self.apply(step);
         }
