@@ -24,7 +24,7 @@ FUZZ_OPERATIONS ?= 100000
 # How many times the usual number of random pools the AMM engine's properties hold on in `make verify`.
 AMM_CASES ?= 3
 
-.PHONY: demo build test test-data verify fuzz contracts node-tools lint bench clean-venv cargo-present bench-amm m4-present
+.PHONY: demo build test test-data verify fuzz contracts node-tools lint bench clean-venv cargo-present bench-amm m4-present postgres-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -32,12 +32,12 @@ demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FI
 build: cargo-present ## the release binary: target/release/assay
 	cargo build --release --locked -p assay-cli
 
-test: cargo-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready ## every test that needs only the repository
+test: cargo-present postgres-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready ## every test that needs only the repository
 	cargo test --workspace --locked
 
-test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
+test-data: cargo-present postgres-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
-	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data --test 'data_*'
+	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data,assay-store/test-data --test 'data_*'
 	cargo test -p assay-amm --locked --features test-data --test data_amm all_recorded_answers -- --nocapture
 
 # The fuzzer's instrumentation is a nightly option, which RUSTC_BOOTSTRAP opens on the pinned compiler.
@@ -76,6 +76,9 @@ cargo-present:
 
 m4-present:
 	@command -v m4 >/dev/null || { echo "m4 is missing, which a peer's build needs: on Debian, apt-get install m4" >&2; exit 1; }
+
+postgres-present:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { echo "PostgreSQL is missing, which tests start: on Debian, apt-get install postgresql-15" >&2; exit 1; }
 
 # Marks a virtual environment as complete only after its last package is in.
 $(VENV)/.ready: testdata/requirements.txt

@@ -1,13 +1,14 @@
-//! What tests stand on: a fake exchange that speaks real HTTP on loopback, generated
-//! series, a real chain node and a proxy that spoils its answers. Nothing here is part of
-//! the product.
+//! What tests stand on: a fake exchange that speaks real HTTP on loopback, generated series,
+//! a real PostgreSQL server, a real chain node and a proxy that spoils its answers. Nothing
+//! here is part of the product.
 
-#![allow(clippy::disallowed_methods, reason = "test kit: reads the folder that ASSAY_NODE_TOOLS names")]
+#![allow(clippy::disallowed_methods, reason = "an edge: finds and runs servers")]
 
 mod anvil;
 mod faults;
 mod loopback;
 mod node_proxy;
+pub mod postgres;
 mod series;
 mod server;
 mod shapes;

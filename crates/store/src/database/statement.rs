@@ -1,0 +1,203 @@
+//! One statement with its arguments, and one row of its answer, for both databases.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Sqlite, Type};
+
+use super::DatabaseError;
+
+/// Arguments in one statement of many rows; SQLite takes 32,766.
+const MAX_ARGUMENTS: usize = 16_000;
+
+/// An argument; each has a type also when it is null, which PostgreSQL needs.
+#[derive(Debug, Clone)]
+pub(super) enum Argument {
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Bool(bool),
+}
+
+impl From<&str> for Argument {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Argument {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<&String> for Argument {
+    fn from(text: &String) -> Self {
+        Self::Text(Some(text.clone()))
+    }
+}
+
+impl From<&Option<String>> for Argument {
+    fn from(text: &Option<String>) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<i64> for Argument {
+    fn from(number: i64) -> Self {
+        Self::Integer(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Argument {
+    fn from(number: Option<i64>) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Argument {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+/// A statement and its arguments, in the order of `$1`, `$2`, ….
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    /// What it does, for errors.
+    pub action: &'static str,
+    sql: Cow<'static, str>,
+    arguments: Vec<Argument>,
+}
+
+impl Statement {
+    pub fn new(action: &'static str, sql: impl Into<Cow<'static, str>>) -> Self {
+        Self { action, sql: sql.into(), arguments: Vec::new() }
+    }
+
+    pub fn bind(mut self, argument: impl Into<Argument>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Statements that together insert `rows`: `head (…), (…), … tail`, in chunks.
+    pub fn insert_many(
+        action: &'static str,
+        head: &str,
+        tail: &str,
+        rows: impl IntoIterator<Item = Vec<Argument>>,
+    ) -> Vec<Self> {
+        let mut statements: Vec<Self> = Vec::new();
+        let mut open: Option<(String, Vec<Argument>)> = None;
+        let mut close = |open: Option<(String, Vec<Argument>)>| {
+            if let Some((mut sql, arguments)) = open {
+                sql.push(' ');
+                sql.push_str(tail);
+                statements.push(Self { action, sql: sql.into(), arguments });
+            }
+        };
+        for row in rows {
+            if open.as_ref().is_some_and(|(_, arguments)| arguments.len() + row.len() > MAX_ARGUMENTS) {
+                close(open.take());
+            }
+            let (sql, arguments) = open.get_or_insert_with(|| (format!("{head} VALUES "), Vec::new()));
+            sql.push_str(if arguments.is_empty() { "(" } else { ", (" });
+            for (index, argument) in row.into_iter().enumerate() {
+                arguments.push(argument);
+                let comma = if index == 0 { "" } else { ", " };
+                sql.push_str(&format!("{comma}${}", arguments.len()));
+            }
+            sql.push(')');
+        }
+        close(open);
+        statements
+    }
+
+    /// Texts that a PostgreSQL text cannot hold, refused for both databases.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        let torn = |argument: &Argument| matches!(argument, Argument::Text(Some(text)) if text.contains('\0'));
+        match self.arguments.iter().position(torn) {
+            Some(index) => Err(DatabaseError::NulByte { action: self.action, argument: index + 1 }),
+            None => Ok(()),
+        }
+    }
+
+    /// Statements made at run time differ in their number of rows: keeping each prepared
+    /// would fill the connection's cache.
+    fn is_persistent(&self) -> bool {
+        matches!(self.sql, Cow::Borrowed(_))
+    }
+
+    pub fn sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
+        let persistent = self.is_persistent();
+        let query = match self.sql {
+            Cow::Borrowed(sql) => sqlx::query(sql),
+            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql)),
+        };
+        let query = self.arguments.into_iter().fold(query, |query, argument| match argument {
+            Argument::Text(text) => query.bind(text),
+            Argument::Integer(number) => query.bind(number),
+            Argument::Bool(flag) => query.bind(flag),
+        });
+        query.persistent(persistent)
+    }
+
+    pub fn postgres(self) -> Query<'static, Postgres, PgArguments> {
+        let persistent = self.is_persistent();
+        let query = match self.sql {
+            Cow::Borrowed(sql) => sqlx::query(sql),
+            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql)),
+        };
+        let query = self.arguments.into_iter().fold(query, |query, argument| match argument {
+            Argument::Text(text) => query.bind(text),
+            Argument::Integer(number) => query.bind(number),
+            Argument::Bool(flag) => query.bind(flag),
+        });
+        query.persistent(persistent)
+    }
+}
+
+/// One row of an answer.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// The value of a column.
+    pub fn get<T>(&self, column: &str) -> Result<T, DatabaseError>
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let value = match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        };
+        value.map_err(DatabaseError::sql("read a row"))
+    }
+
+    /// The value of a column of texts that are something else.
+    pub fn parse<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, DatabaseError> {
+        let text: String = self.get(column)?;
+        text.parse().map_err(|_| DatabaseError::Damaged { column, value: text })
+    }
+
+    /// A count or number of a block, which is never negative.
+    pub fn count(&self, column: &'static str) -> Result<u64, DatabaseError> {
+        let number: i64 = self.get(column)?;
+        u64::try_from(number).map_err(|_| DatabaseError::Damaged { column, value: number.to_string() })
+    }
+
+    /// The same where it may be null.
+    pub fn optional_count(&self, column: &'static str) -> Result<Option<u64>, DatabaseError> {
+        let number: Option<i64> = self.get(column)?;
+        let damaged = |number: i64| DatabaseError::Damaged { column, value: number.to_string() };
+        number.map(|number| u64::try_from(number).map_err(|_| damaged(number))).transpose()
+    }
+}
+
+/// A count as the databases hold it.
+pub(super) fn signed(column: &'static str, number: u64) -> Result<i64, DatabaseError> {
+    i64::try_from(number).map_err(|_| DatabaseError::OutOfRange { column, value: number })
+}
