@@ -161,6 +161,16 @@ impl RpcClient {
         self.bytes_in(CODE, &answer)
     }
 
+    /// Whether there is a contract at an address after block `number`; nodes that keep no old
+    /// states refuse.
+    ///
+    /// # Errors
+    /// As [`RpcClient::call`].
+    pub async fn has_code_at(&self, address: Address, number: u64) -> Result<bool, ChainError> {
+        let answer = self.call(Call::new(CODE, json!([show_address(address), quantity(number)]))).await?;
+        self.bytes_in(CODE, &answer).map(|code| !code.is_empty())
+    }
+
     fn number_in(&self, method: &'static str, answer: &RawValue) -> Result<u64, ChainError> {
         let text: Result<Cow<'_, str>, String> = serde_json::from_str(answer.get()).map_err(|error| error.to_string());
         text.and_then(|text| quantity_of(&text)).map_err(|detail| self.malformed(method, detail))

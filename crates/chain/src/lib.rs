@@ -29,7 +29,7 @@ pub use follower::{
     Progress, REMEMBERED_BLOCKS, Step,
 };
 pub use hexadecimal::{parse_address, show_address, show_hash};
-pub use pool::{PoolFacts, probe_pool};
+pub use pool::{PoolFacts, creation_block, probe_pool};
 
 /// An address of a contract or account.
 pub type Address = [u8; 20];

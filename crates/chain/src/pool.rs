@@ -90,6 +90,28 @@ pub async fn probe_pool(client: &RpcClient, address: Address) -> Result<PoolFact
     })
 }
 
+/// The block in which the contract at `address` was made, found by halving.
+///
+/// # Errors
+/// [`ChainError::NotAPool`] when there is none after block `head`; [`ChainError::Refused`] by
+/// nodes that keep no old states.
+pub async fn creation_block(client: &RpcClient, address: Address, head: u64) -> Result<u64, ChainError> {
+    if !client.has_code_at(address, head).await? {
+        let detail = format!("there is no contract after block {head}");
+        return Err(ChainError::NotAPool { address: show_address(address), detail });
+    }
+    let (mut low, mut high) = (0, head);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if client.has_code_at(address, middle).await? {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
+}
+
 fn words_of(answer: &[u8]) -> Vec<Hash> {
     answer.as_chunks::<32>().0.to_vec()
 }

@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 
 use crate::loopback::read_message;
 
+/// Runs the node until our end of its pipe closes, which it does even when this process is killed.
+const KEEPER: &str = "\"$@\" & node=$!; exec >/dev/null; cat >/dev/null; kill -9 $node";
+
 const BINARY: &str = "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
 
 /// A running node with ten unlocked accounts; it is killed when dropped. Every transaction
 /// is mined at once in a block of its own, unless the node is told otherwise.
 pub struct Anvil {
-    child: Child,
+    keeper: Child,
     address: SocketAddr,
     connection: Mutex<Option<TcpStream>>,
 }
@@ -43,22 +46,21 @@ impl Anvil {
             folder.expect("ASSAY_NODE_TOOLS is not set: run the tests by `make test`, which installs the node");
         let binary = folder.join(BINARY);
         assert!(binary.is_file(), "ASSAY_NODE_TOOLS: no {}; `make node-tools` installs it", binary.display());
-        let mut child = Command::new(&binary)
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&binary)
             .args(["--host", "127.0.0.1", "--port", "0", "--disable-block-gas-limit", "--color", "never"])
             .args(options)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        let mut lines = BufReader::new(child.stdout.take().expect("the output is piped")).lines();
+        let mut lines = BufReader::new(keeper.stdout.take().expect("the output is piped")).lines();
         let address = lines.by_ref().find_map(|line| line.ok()?.strip_prefix("Listening on ")?.trim().parse().ok());
-        let Some(address) = address else {
-            let _ = child.kill();
-            panic!("{} ended without a port: {:?}", binary.display(), child.wait());
-        };
+        let Some(address) = address else { panic!("{} ended without a port", binary.display()) };
         // The node stops when nobody reads what it logs.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, connection: Mutex::new(None) }
+        Self { keeper, address, connection: Mutex::new(None) }
     }
 
     /// Where it listens.
@@ -116,7 +118,7 @@ impl Anvil {
 
 impl Drop for Anvil {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }

@@ -153,6 +153,13 @@ impl LogFollower {
         Ok(Self { client, options, next, memory, size })
     }
 
+    /// Forgets everything and follows on after the newest of the `known` blocks, as
+    /// [`LogFollower::resume`]; from block `first` on when there is none.
+    pub fn restart(&mut self, first: u64, known: impl IntoIterator<Item = BlockRef>) {
+        self.memory = Memory::new(known);
+        self.next = self.memory.last().map_or(first, |last| last.number + 1);
+    }
+
     /// The client that asks the node.
     #[must_use]
     pub fn client(&self) -> &RpcClient {
@@ -163,6 +170,12 @@ impl LogFollower {
     #[must_use]
     pub fn next_block(&self) -> u64 {
         self.next
+    }
+
+    /// The last block that is followed while the newest is `head`.
+    #[must_use]
+    pub fn target(&self, head: u64) -> u64 {
+        head.saturating_sub(self.options.confirmations).min(self.options.until.unwrap_or(u64::MAX))
     }
 
     /// The next step; waits for new blocks, and is `None` after the last block asked for.
@@ -221,14 +234,13 @@ impl LogFollower {
                 }
             }
         };
-        let newest = head.checked_sub(self.options.confirmations);
-        let target = self.options.until.map_or(newest, |until| newest.map(|newest| newest.min(until)));
         if self.options.until.is_some_and(|until| self.next > until) {
             return Ok(Look::Progress(Progress::Done));
         }
-        let Some(target) = target.filter(|target| *target >= self.next) else {
+        let target = self.target(head);
+        if head < self.options.confirmations || target < self.next {
             return Ok(Look::Progress(Progress::AtHead { head }));
-        };
+        }
         let range = self.next..=target.min(self.next.saturating_add(self.size.blocks() - 1));
         self.extend(range, head).await
     }

@@ -8,13 +8,13 @@ use assay_chain::{ChainError, ClientOptions, Endpoint, HeaderMode, LogFollower, 
 use assay_testkit::{Anvil, Deed, NodeProxy};
 use serde_json::{Value, json};
 
-use crate::setting::{Indexed, NodeMarket, address, client, market, options, traffic};
+use crate::setting::{Indexed, NodeMarket, address, client, market, options};
 
 type Change = fn(&str) -> String;
 
 fn busy_chain(anvil: &Anvil) -> NodeMarket<'_> {
     let market = market(anvil);
-    traffic(&market);
+    market.traffic();
     anvil.rpc("anvil_mine", json!(["0xc8"]));
     market
 }

@@ -3,27 +3,25 @@
 use std::collections::BTreeSet;
 
 use assay_amm::concentrated::Core;
-use assay_amm::event::{Event, Located, RawLog, decode_log};
+use assay_amm::event::{Event, Located, Logged, RawLog};
 use assay_amm::kind::UniswapV3;
 use assay_amm::replay::{Replay, ReplayPool};
 use assay_chain::{ChainError, HeaderMode, LogFollower, Progress};
 use assay_testkit::Anvil;
 use serde_json::json;
 
-use crate::setting::{Indexed, address, client, market, options, traffic};
+use crate::setting::{Indexed, address, client, market, options};
 
-fn located((line, log): (usize, &RawLog)) -> Located {
-    let topics: Vec<String> = log.topics.iter().map(|topic| format!("{topic:#066x}")).collect();
-    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let event = decode_log(&topics, &format!("0x{}", hex::encode(&log.data))).unwrap();
-    Located { place: log.place, line: line as u64 + 1, event }
+fn located((log, line): (&RawLog, u64)) -> Located {
+    let Logged::Pool(event) = log.decode().unwrap() else { panic!("a pool logs its own events alone") };
+    Located { place: log.place, line, event }
 }
 
 #[tokio::test]
 async fn everything_from_the_first_block_is_indexed_and_replays_exactly() {
     let anvil = Anvil::start();
     let market = market(&anvil);
-    traffic(&market);
+    market.traffic();
     let mut indexed = Indexed::default();
     let options = options(address(&market), HeaderMode::All);
     let mut follower = LogFollower::from_block(client(&anvil.url()), options, 0).unwrap();
@@ -31,7 +29,7 @@ async fn everything_from_the_first_block_is_indexed_and_replays_exactly() {
     indexed.assert_is_all_of(&anvil, address(&market));
     assert_eq!(indexed.headers.len() as u64, follower.next_block());
 
-    let events: Vec<Located> = indexed.logs.iter().enumerate().map(located).collect();
+    let events: Vec<Located> = indexed.logs.iter().zip(1..).map(located).collect();
     let names: BTreeSet<&str> = events.iter().map(|located| located.event.name()).collect();
     assert_eq!(names, BTreeSet::from(["burn", "collect", "initialize", "mint", "swap"]));
     let Event::Initialize { sqrt_price_x96, .. } = events[0].event else { panic!("the first event sets the price") };
@@ -47,7 +45,7 @@ async fn everything_from_the_first_block_is_indexed_and_replays_exactly() {
 async fn steps_are_small_when_asked_and_headers_few() {
     let anvil = Anvil::start();
     let market = market(&anvil);
-    traffic(&market);
+    market.traffic();
     anvil.rpc("anvil_mine", json!(["0x3e8"]));
     let mut few = options(address(&market), HeaderMode::WithLogs);
     few.max_range_blocks = 7;
@@ -80,7 +78,7 @@ async fn the_head_is_followed_with_confirmations_and_until_a_block() {
         }
         (indexed, follower)
     });
-    tokio::task::block_in_place(|| traffic(&market));
+    tokio::task::block_in_place(|| market.traffic());
     let (indexed, mut follower) = following.await.unwrap();
     assert_eq!(indexed.headers.last().unwrap().number, head + 20);
     assert_eq!(follower.poll().await.unwrap(), Progress::Done);
@@ -95,7 +93,7 @@ async fn a_follower_resumes_after_the_last_known_block() {
     let mut indexed = Indexed::default();
     let first = options(pool, HeaderMode::All);
     indexed.follow_to_head(&mut LogFollower::from_block(client(&anvil.url()), first.clone(), 0).unwrap()).await;
-    traffic(&market);
+    market.traffic();
     let last = *indexed.known().last().unwrap();
     let mut follower = LogFollower::resume(client(&anvil.url()), first, [last]).unwrap();
     assert_eq!(follower.next_block(), last.number + 1);

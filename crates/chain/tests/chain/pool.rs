@@ -2,7 +2,7 @@
 
 use assay_amm::PoolKind;
 use assay_bytecode::{Concentrated, ConcentratedFork, Evm, keccak256};
-use assay_chain::{Address, ChainError, probe_pool, show_address};
+use assay_chain::{Address, ChainError, creation_block, probe_pool, show_address};
 use assay_testkit::Anvil;
 use serde_json::json;
 
@@ -20,6 +20,11 @@ async fn a_pool_says_what_it_is_and_other_contracts_are_refused() {
     assert_eq!(facts.factory, market.factory.into_array());
     assert_eq!(facts.sqrt_price_x96, assay_amm::U256::ONE << 96);
     assert_eq!(facts.gauge, None);
+    let head = client.block_number().await.unwrap();
+    let made = creation_block(&client, address(&market), head).await.unwrap();
+    let logs = client.logs(&[address(&market)], 0..=head).await.unwrap();
+    assert_eq!(logs[0].place.block, made, "a pool on this chain is made and gets its price in one block");
+    assert!(creation_block(&client, address(&market), made - 1).await.is_err());
 
     for (contract, hint) in [(market.tokens[0].into_array(), "slot0"), ([9; 20], "no contract")] {
         let error = probe_pool(&client, contract).await.unwrap_err();

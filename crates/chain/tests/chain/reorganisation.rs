@@ -7,7 +7,7 @@ use assay_chain::{ChainError, HeaderMode, LogFollower, REMEMBERED_BLOCKS};
 use assay_testkit::{Anvil, Deed, NodeProxy};
 use serde_json::json;
 
-use crate::setting::{Indexed, address, client, market, options, traffic};
+use crate::setting::{Indexed, address, client, market, options};
 
 #[tokio::test]
 async fn blocks_that_left_the_chain_are_rolled_back() {
@@ -15,7 +15,7 @@ async fn blocks_that_left_the_chain_are_rolled_back() {
         let anvil = Anvil::start();
         let market = market(&anvil);
         let pool = address(&market);
-        traffic(&market);
+        market.traffic();
         let mut indexed = Indexed::default();
         let mut follower = LogFollower::from_block(client(&anvil.url()), options(pool, headers), 0).unwrap();
         indexed.follow_to_head(&mut follower).await;
@@ -26,7 +26,7 @@ async fn blocks_that_left_the_chain_are_rolled_back() {
         indexed.assert_is_all_of(&anvil, pool);
         assert!(indexed.logs.len() < logs, "the blocks that went held logs");
 
-        traffic(&market);
+        market.traffic();
         indexed.follow_to_head(&mut follower).await;
         indexed.assert_is_all_of(&anvil, pool);
     }
@@ -39,7 +39,7 @@ async fn a_chain_that_was_cut_short_and_grew_otherwise_is_rolled_back() {
     let pool = address(&market);
     let snapshot = anvil.rpc("evm_snapshot", json!([]));
     let at = client(&anvil.url()).block_number().await.unwrap();
-    traffic(&market);
+    market.traffic();
     let mut indexed = Indexed::default();
     let mut follower = LogFollower::from_block(client(&anvil.url()), options(pool, HeaderMode::All), 0).unwrap();
     indexed.follow_to_head(&mut follower).await;
@@ -59,7 +59,7 @@ async fn a_reorganisation_while_away_is_rolled_back_by_the_known_blocks() {
     let anvil = Anvil::start();
     let market = market(&anvil);
     let pool = address(&market);
-    traffic(&market);
+    market.traffic();
     let following = options(pool, HeaderMode::All);
     let mut indexed = Indexed::default();
     indexed.follow_to_head(&mut LogFollower::from_block(client(&anvil.url()), following.clone(), 0).unwrap()).await;
@@ -98,7 +98,7 @@ async fn a_reorganisation_between_two_questions_is_never_indexed_half() {
         let anvil = Arc::new(Anvil::start());
         let market = market(&anvil);
         let pool = address(&market);
-        traffic(&market);
+        market.traffic();
         let (node, done) = (Arc::clone(&anvil), AtomicBool::new(false));
         // The chain changes after its logs were read and before they are answered.
         let proxy = NodeProxy::start(anvil.address(), move |question| {

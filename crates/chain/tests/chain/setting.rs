@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use assay_amm::event::RawLog;
-use assay_bytecode::{Market, MarketSwap, U256};
+use assay_bytecode::{Market, U256};
 use assay_chain::{
     Address, BlockRef, ClientOptions, Endpoint, Extension, FollowOptions, Header, HeaderMode, LogFollower, Progress,
     RpcClient, Step,
@@ -18,24 +18,6 @@ pub type NodeMarket<'a> = Market<Rpc<'a>>;
 pub fn market(anvil: &Anvil) -> NodeMarket<'_> {
     let rpc: Rpc<'_> = Box::new(|method, params| anvil.rpc(method, params));
     Market::deploy(rpc, 3000, U256::ONE << 96)
-}
-
-/// Every kind of traffic, over the edges of several positions; about 60 blocks.
-pub fn traffic(market: &NodeMarket<'_>) {
-    market.mint(-600, 600, 10_u128.pow(18));
-    market.mint(-60, 120, 10_u128.pow(18));
-    market.mint(-6000, -60, 10_u128.pow(17));
-    for round in 0..40_u128 {
-        let amount = 10_u128.pow(15) * (1 + round * 7 % 13) * if round % 9 == 8 { 12 } else { 1 };
-        let zero_for_one = round % 3 != 1;
-        market.swap(&[MarketSwap { zero_for_one, amount, exact_out: round % 5 == 4 }]);
-        if round % 10 == 9 {
-            market.burn(1 + u64::try_from(round / 10 % 3).unwrap(), 10_u128.pow(17));
-            market.collect(1 + u64::try_from(round / 10 % 3).unwrap());
-        }
-    }
-    market.mint(-120, 60, 10_u128.pow(16));
-    market.swap(&[false, true, false].map(|zero_for_one| MarketSwap { zero_for_one, amount: 777, exact_out: false }));
 }
 
 pub fn client(url: &str) -> RpcClient {
