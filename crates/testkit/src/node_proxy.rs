@@ -73,7 +73,9 @@ fn serve(mut client: TcpStream, node: SocketAddr, rule: &dyn Fn(&Value) -> Deed)
         let question: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let deed = rule(&question);
         let ask = |upstream: &mut TcpStream| -> Result<Message> {
-            upstream.write_all(request.head.as_bytes())?;
+            // Paths, in which providers put keys, mean nothing to the node.
+            let head = request.head.split_once("\r\n").map_or("", |(_, rest)| rest);
+            upstream.write_all(format!("POST / HTTP/1.1\r\n{head}").as_bytes())?;
             upstream.write_all(&request.body)?;
             read_message(upstream)?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
         };
