@@ -103,6 +103,27 @@ fn logs_are_stored_once_and_reorganised_blocks_are_taken_back() {
 }
 
 #[test]
+fn pools_of_one_chain_share_what_is_known_of_its_blocks() {
+    let anvil = Anvil::start();
+    let markets = [market(&anvil), market(&anvil)];
+    markets.iter().for_each(Market::traffic);
+    let [first, second] = [0, 1].map(|index| markets[index].pool.to_string().to_lowercase());
+    let home = Home::new();
+    let (url, database) = (anvil.url(), home.file("pool-events.db").display().to_string());
+    let index = |pool: &str| home.json(&["pool", "index", "--rpc", &url, "--pool", pool, "--all-headers"]);
+    index(&first);
+    anvil.rpc("anvil_reorg", json!([5, []]));
+    // A pool that is new itself meets the blocks stored for the other one.
+    let new = index(&second);
+    assert_eq!(new["rollbacks"].as_array().map(Vec::len), Some(1), "{new}");
+    assert_eq!(stored(&database, &second), on_chain(&anvil, &second));
+    // They were taken back for both.
+    let other = index(&first);
+    assert_eq!((&other["rollbacks"], &other["blocks"]), (&json!([]), &json!(5)), "{other}");
+    assert_eq!(stored(&database, &first), on_chain(&anvil, &first));
+}
+
+#[test]
 fn an_indexer_killed_anywhere_goes_on_where_it_was() {
     let anvil = Anvil::start();
     let market = market(&anvil);

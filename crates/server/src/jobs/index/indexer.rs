@@ -71,7 +71,10 @@ impl Indexer<'_> {
                         return Err(error.into());
                     }
                     self.workspace.progress.note(&format!("{error}; going on from what the database holds"));
-                    self.settle(done).await?;
+                    match error {
+                        DatabaseError::Reorganised { block, .. } => self.settle(done, block).await?,
+                        _ => self.restart().await?,
+                    }
                     continue;
                 }
                 (Written::Range(ingested), Some(extension)) => {
@@ -157,11 +160,10 @@ impl Indexer<'_> {
         self.restart().await
     }
 
-    /// Takes back the stored blocks of the chain that the node does not have, whichever pool
+    /// Takes back the stored blocks around `block` that the node does not have, whichever pool
     /// they were stored for, and follows on after the rest.
-    async fn settle(&mut self, done: &mut Indexed) -> Result<(), JobError> {
-        let next = self.follower.next_block();
-        let around = next.saturating_sub(REMEMBERED_BLOCKS)..=next.saturating_add(REMEMBERED_BLOCKS);
+    async fn settle(&mut self, done: &mut Indexed, block: u64) -> Result<(), JobError> {
+        let around = block.saturating_sub(REMEMBERED_BLOCKS)..=block;
         let stored = self.reader.headers(self.chain_id, around).await?;
         let numbers: Vec<u64> = stored.iter().map(|header| header.number).collect();
         let headers = self.follower.client().headers(&numbers).await?;
