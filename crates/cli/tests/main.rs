@@ -16,6 +16,7 @@ mod demo;
 mod disk;
 mod features;
 mod pool;
+mod pool_index;
 mod resume;
 mod series;
 mod signals;
