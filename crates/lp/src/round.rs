@@ -1,7 +1,6 @@
 //! A round as it happens: questions, answers, requests of the market, and the record.
 
 use assay_amm::U256;
-use assay_amm::replay::ReplayPool;
 
 use crate::amounts::Amounts;
 use crate::clock::{BlockTime, Checkpoint};
@@ -115,10 +114,7 @@ impl Round {
             })
         };
         let seats = entrants.into_iter().map(seat).collect::<Result<Vec<_>, _>>()?;
-        let fee_pips = match &pool {
-            ReplayPool::V3(pool) => Some(pool.fee_pips()),
-            ReplayPool::Slipstream(pool) => pool.fee_pips(),
-        };
+        let fee_pips = market.fee_pips();
         let path = vec![PathPoint { block: start.number, sqrt_price_x96: price }];
         Ok(Self {
             job: job.clone(),
@@ -302,6 +298,8 @@ impl Round {
                     answer.outcome = Outcome::Invalid;
                     answer.reason = Some(error.to_string());
                     answer.positions.clear();
+                    // The same answer again is a new attempt.
+                    seat.asked_before = false;
                 }
             }
         }
