@@ -120,12 +120,17 @@ fn one_round(round: &RoundShown) -> String {
     ];
     lines.extend(round.record.iter().map(|path| format!("record        {path}")));
     lines.push(format!("winner        {}", winner(round.winner.as_deref())));
-    let head = ["miner", "rank", "score", "over hold", "gain", "loss 0", "loss 1", "fees", "rebalances", "in range"];
-    let rows: Vec<Vec<String>> = round.scores.iter().map(score_row).collect();
-    lines.push(format!("\n{}\n", table(&head, &rows)));
+    lines.push(format!("\n{}\n", scores(&round.scores)));
     let remarks = round.scores.iter().flat_map(|row| row.judgement.remarks.iter().map(|text| (&row.miner, text)));
     lines.extend(remarks.map(|(miner, text)| format!("remark        {miner}: {text}")));
     lines.join("\n")
+}
+
+/// The miners of one round with the terms of their scores.
+pub fn scores(scores: &[RoundScore]) -> String {
+    let head = ["miner", "rank", "score", "over hold", "gain", "loss 0", "loss 1", "fees", "rebalances", "in range"];
+    let rows: Vec<Vec<String>> = scores.iter().map(score_row).collect();
+    table(&head, &rows)
 }
 
 fn score_row(row: &RoundScore) -> Vec<String> {

@@ -54,6 +54,12 @@ impl BlockClock {
     }
 }
 
+impl std::fmt::Display for BlockClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}+{}", self.anchor.number, self.anchor.timestamp, self.seconds)
+    }
+}
+
 impl FromStr for BlockClock {
     type Err = String;
 
@@ -78,7 +84,9 @@ mod tests {
 
     #[test]
     fn clocks_read_and_know_their_chains() {
-        assert_eq!("105235063@1686068903+2".parse().ok(), BlockClock::of_chain(10));
+        let text = "105235063@1686068903+2";
+        assert_eq!(text.parse().ok(), BlockClock::of_chain(10));
+        assert_eq!(BlockClock::of_chain(10).unwrap().to_string(), text);
         assert_eq!(BlockClock::of_chain(8453).unwrap().time_of(10_000_000), Some(1_706_789_347));
         assert_eq!(BlockClock::of_chain(10).unwrap().time_of(1), None);
         for bad in ["", "1@2", "1@2+0", "1@2+x", "-1@2+2", "1+2@2"] {

@@ -1,12 +1,16 @@
 //! Liquidity rounds over recorded events: practice, backtests, and the audit of records.
 
+pub mod backtest;
 pub mod block_clock;
 pub mod events;
 pub mod job_file;
 pub mod miners;
+pub mod practice;
 pub mod records;
 pub mod round;
+pub mod sample;
 pub mod scores;
+pub mod verify;
 
 use assay_lp::LpError;
 
