@@ -39,7 +39,7 @@ pub struct Entrant {
 pub enum Reply {
     /// An answer in time, read.
     Answer(RebalanceAnswer),
-    /// None in time, or none revealed.
+    /// None in time, or none revealed; the reason is for the validator's own notes.
     Missed(String),
     /// One that does not read or does not fit its commitment.
     Invalid(String),
@@ -246,7 +246,8 @@ impl Round {
         let mut answer =
             AnswerRecord { checkpoint, outcome: Outcome::Kept, reason: None, positions: vec![], effective_block: None };
         match reply {
-            Reply::Missed(reason) => (answer.outcome, answer.reason) = (Outcome::Missed, Some(reason)),
+            // Why the line was silent is the validator's own observation and no part of the record.
+            Reply::Missed(_) => answer.outcome = Outcome::Missed,
             Reply::Invalid(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
             Reply::Answer(RebalanceAnswer { accepted: false, refusal_reason, .. }) => {
                 (answer.outcome, answer.reason) = (Outcome::Refused, refusal_reason);
