@@ -17,6 +17,7 @@ mod job;
 mod judge;
 mod market;
 mod participant;
+pub mod protocol;
 mod query;
 pub mod record;
 pub mod replay;
