@@ -15,8 +15,8 @@ pub struct Practice {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH or volatility:K.
-    #[arg(long, value_name = "NAME")]
+    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or http://HOST:PORT#KEY.
+    #[arg(long, value_name = "NAME|URL")]
     miner: String,
     #[command(flatten)]
     which: Which,

@@ -1,8 +1,9 @@
-//! The miners of a round: built-in strategies by name.
+//! The miners of a round: built-in strategies by name, others by address and key.
 
 use assay_lp::record::MinerRecord;
 use assay_lp::strategy::KNOWN;
-use assay_lp::{Entrant, Job, RebalanceQuery, Reply, Strategy};
+use assay_lp::{Entrant, Job, Strategy};
+use assay_miner::{MinerEndpoint, Wire};
 
 use crate::error::JobError;
 
@@ -16,6 +17,8 @@ pub const ALL: &str = "all";
 pub enum Miner {
     /// A strategy of ours.
     BuiltIn(Strategy),
+    /// Somebody's program, over HTTP.
+    Remote(MinerEndpoint),
 }
 
 impl Miner {
@@ -24,20 +27,26 @@ impl Miner {
     pub fn name(&self) -> String {
         match self {
             Self::BuiltIn(strategy) => strategy.to_string(),
-        }
-    }
-
-    /// Asks it.
-    pub fn ask(&mut self, query: &RebalanceQuery) -> Reply {
-        match self {
-            Self::BuiltIn(strategy) => Reply::Answer(strategy.answer(query)),
+            Self::Remote(endpoint) => endpoint.key().to_owned(),
         }
     }
 
     /// Its seat in a round.
     #[must_use]
     pub fn entrant(&self) -> Entrant {
-        Entrant { miner: self.name(), registered_at: 0, built_in: true, authenticated: false, combined_before: 0 }
+        let built_in = matches!(self, Self::BuiltIn(_));
+        Entrant { miner: self.name(), registered_at: 0, built_in, authenticated: !built_in, combined_before: 0 }
+    }
+
+    fn read(text: &str, job: &Job) -> Result<Self, String> {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let Some((url, key)) = text.split_once('#') else {
+                return Err(format!("{text}: write its key behind it, as {text}#KEY; `assay miner serve` prints it"));
+            };
+            return MinerEndpoint::new(key, url, Wire::Native).map(Self::Remote).map_err(|error| error.to_string());
+        }
+        let strategy: Strategy = text.parse().map_err(|error: assay_lp::StrategyError| error.to_string())?;
+        strategy.for_job(job).map(Self::BuiltIn).map_err(|error| error.to_string())
     }
 }
 
@@ -58,16 +67,19 @@ pub fn recorded_entrant(miner: &MinerRecord) -> Entrant {
 /// # Errors
 /// [`JobError::Input`] naming what no strategy is, does not fit the job, or comes twice.
 pub fn read_miners(list: &str, job: &Job) -> Result<Vec<Miner>, JobError> {
-    let mut strategies = Vec::new();
+    let input = |error: String| JobError::Input(format!("--miners: {error}"));
+    let mut miners = Vec::new();
     for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
         match text {
-            ALL => strategies.extend(Strategy::baselines(job)),
-            text => strategies.push(text.parse().map_err(|error| JobError::Input(format!("--miners: {error}")))?),
+            ALL => {
+                let fitted = Strategy::baselines(job).into_iter().map(|strategy| strategy.for_job(job));
+                for strategy in fitted {
+                    miners.push(Miner::BuiltIn(strategy.map_err(|error| input(error.to_string()))?));
+                }
+            }
+            text => miners.push(Miner::read(text, job).map_err(input)?),
         }
     }
-    let fitted = strategies.into_iter().map(|strategy: Strategy| strategy.for_job(job)).collect::<Result<Vec<_>, _>>();
-    let fitted = fitted.map_err(|error| JobError::Input(format!("--miners: {error}")))?;
-    let mut miners: Vec<Miner> = fitted.into_iter().map(Miner::BuiltIn).collect();
     miners.sort_by_key(Miner::name);
     if miners.is_empty() {
         return Err(JobError::Input(format!("--miners: nobody is named; take `{ALL}`, or some of {KNOWN}")));

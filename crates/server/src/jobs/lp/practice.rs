@@ -88,7 +88,7 @@ pub(super) fn with_hold(miner: &str, job: &Job) -> Result<(String, Vec<Miner>), 
         return Err(JobError::Input(format!("--miner {miner}: name one miner; `assay lp round` takes several")));
     };
     let name = one.name();
-    let list = if name == HOLD { name.clone() } else { format!("{HOLD},{name}") };
+    let list = if name == HOLD { name.clone() } else { format!("{HOLD},{miner}") };
     Ok((name, read_miners(&list, job)?))
 }
 
