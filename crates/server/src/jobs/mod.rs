@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod import;
 pub mod index;
 pub mod list;
+pub mod lp;
 mod policy_decider;
 pub mod prepare;
 pub mod quote;
