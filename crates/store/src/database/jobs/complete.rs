@@ -34,7 +34,6 @@ impl JobsDatabase {
     ) -> Result<(), DatabaseError> {
         completed.check(lease)?;
         let CompletedRound { round, .. } = completed;
-        let upsert = round.upsert()?;
         let predictions = predictions::upserts(completed.predictions)?;
         let scores = scores::upserts(completed.scores)?;
         let participation = participation::increments(completed.participation)?;
@@ -43,9 +42,7 @@ impl JobsDatabase {
             hold(&mut transaction, lease, lease.expires_at).await?;
         }
         // First of all changes: it makes a second process wait here, and then finds it completed.
-        if transaction.execute(upsert).await? == 0 {
-            return Err(round.already_completed());
-        }
+        round.write(&mut transaction).await?;
         transaction.execute_all(predictions).await?;
         if transaction.execute_all(scores).await? != completed.scores.len() as u64 {
             return Err(DatabaseError::ScoresMoved { job_id: round.job_id.clone() });

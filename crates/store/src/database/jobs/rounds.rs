@@ -2,6 +2,7 @@
 
 use super::{JobsDatabase, RoundMode, RoundStatus};
 use crate::database::DatabaseError;
+use crate::database::pool::Transaction;
 use crate::database::statement::{Argument, Row, Statement, signed};
 
 /// Most rounds in one page.
@@ -45,24 +46,47 @@ pub struct Round {
 const COLUMNS: &str = "round_id, mode, job_id, round_type, number, start_block, start_time, end_block, end_time, \
                        status, reason, winner, record, record_hash, updated_at";
 
-/// A completed round is never changed. The database decides in one step, so of two processes
-/// at once one changes no row.
-const UPSERT: &str = "INSERT INTO rounds (round_id, mode, job_id, round_type, number, start_block, start_time, \
+const INSERT: &str = "INSERT INTO rounds (round_id, mode, job_id, round_type, number, start_block, start_time, \
     end_block, end_time, status, reason, winner, record, record_hash, updated_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
-    ON CONFLICT (round_id, mode) DO UPDATE SET start_block = excluded.start_block, \
-    start_time = excluded.start_time, end_block = excluded.end_block, end_time = excluded.end_time, \
-    status = excluded.status, reason = excluded.reason, winner = excluded.winner, record = excluded.record, \
-    record_hash = excluded.record_hash, updated_at = excluded.updated_at \
-    WHERE rounds.status <> 'completed'";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING";
+
+const UPDATE: &str = "UPDATE rounds SET start_block = $6, start_time = $7, end_block = $8, end_time = $9, \
+    status = $10, reason = $11, winner = $12, record = $13, record_hash = $14, updated_at = $15 \
+    WHERE round_id = $1 AND mode = $2 AND job_id = $3 AND round_type = $4 AND number = $5 AND status <> 'completed'";
 
 impl Round {
-    /// The statement that writes the round unless it is completed: it changes one row or none.
-    pub(super) fn upsert(&self) -> Result<Statement, DatabaseError> {
+    /// Writes the round unless it is completed. Of two processes at once the second waits for
+    /// the first at the insert, whichever unique key it meets there, and then finds the round as
+    /// the first left it.
+    pub(super) async fn write(&self, transaction: &mut Transaction) -> Result<(), DatabaseError> {
+        for sql in [INSERT, UPDATE] {
+            if transaction.execute(self.statement(sql)?).await? == 1 {
+                return Ok(());
+            }
+        }
+        let sql = "SELECT round_id FROM rounds WHERE job_id = $1 AND round_type = $2 AND number = $3 AND mode = $4";
+        let holder = Statement::new("read a round", sql)
+            .bind(&self.job_id)
+            .bind(&self.round_type)
+            .bind(signed("number", self.number)?)
+            .bind(self.mode.name());
+        match transaction.fetch_one(holder).await?.map(|row| row.get::<String>("round_id")).transpose()? {
+            Some(holder) if holder == self.round_id => {
+                Err(DatabaseError::AlreadyCompleted { round_id: self.round_id.clone(), mode: self.mode.name() })
+            }
+            other => Err(DatabaseError::Mismatch {
+                field: "round_id",
+                found: self.round_id.clone(),
+                expected: other.unwrap_or_else(|| "another job, type or number".to_owned()),
+            }),
+        }
+    }
+
+    fn statement(&self, sql: &'static str) -> Result<Statement, DatabaseError> {
         let optional = |column, number: Option<u64>| -> Result<Argument, DatabaseError> {
             Ok(Argument::Integer(number.map(|number| signed(column, number)).transpose()?))
         };
-        Ok(Statement::new("store a round", UPSERT)
+        Ok(Statement::new("store a round", sql)
             .bind(&self.round_id)
             .bind(self.mode.name())
             .bind(&self.job_id)
@@ -78,10 +102,6 @@ impl Round {
             .bind(&self.record)
             .bind(&self.record_hash)
             .bind(self.updated_at))
-    }
-
-    pub(super) fn already_completed(&self) -> DatabaseError {
-        DatabaseError::AlreadyCompleted { round_id: self.round_id.clone(), mode: self.mode.name() }
     }
 
     fn read(row: &Row) -> Result<Self, DatabaseError> {
@@ -110,8 +130,8 @@ impl JobsDatabase {
     /// [`JobsDatabase::complete_round`] and fail with [`JobsDatabase::fail_round`].
     ///
     /// # Errors
-    /// [`DatabaseError::AlreadyCompleted`]; [`DatabaseError::Mismatch`] for another status;
-    /// [`DatabaseError::Sql`], also when another round has its job, type and number.
+    /// [`DatabaseError::AlreadyCompleted`]; [`DatabaseError::Mismatch`] for another status, and
+    /// when another round has its job, type and number; [`DatabaseError::Sql`].
     pub async fn put_round(&self, round: &Round) -> Result<(), DatabaseError> {
         if !matches!(round.status, RoundStatus::Pending | RoundStatus::Active) {
             return Err(DatabaseError::Mismatch {
@@ -120,10 +140,9 @@ impl JobsDatabase {
                 expected: "pending or active".to_owned(),
             });
         }
-        match self.pool.execute(round.upsert()?).await? {
-            0 => Err(round.already_completed()),
-            _ => Ok(()),
-        }
+        let mut transaction = self.pool.begin().await?;
+        round.write(&mut transaction).await?;
+        transaction.commit().await
     }
 
     /// Marks a round as failed, with the reason.
