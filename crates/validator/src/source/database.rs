@@ -17,6 +17,9 @@ const MAX_BLOCKS: u64 = 1 << 16;
 /// be resumed.
 const HISTORY_BLOCKS: u64 = 1 << 15;
 
+/// Stretches of a job whose last block is remembered.
+const MAX_SEEN: usize = 16;
+
 /// What the indexer stores, as it stores it.
 #[derive(Debug)]
 pub struct DatabaseSource {
@@ -24,7 +27,8 @@ pub struct DatabaseSource {
     clock: Clock,
     block_seconds: u64,
     poll: Duration,
-    seen: Mutex<BTreeMap<String, (u64, [u8; 32])>>,
+    /// Hashes of the last blocks of stretches, by job and block.
+    seen: Mutex<BTreeMap<(String, u64), [u8; 32]>>,
 }
 
 impl DatabaseSource {
@@ -35,10 +39,11 @@ impl DatabaseSource {
         Self { reader, clock, block_seconds, poll, seen: Mutex::default() }
     }
 
-    /// The last block handed out must still be the one that it was.
-    async fn check_branch(&self, job: &Job) -> Result<(), SourceError> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&job.job_id).copied();
-        let Some((block, hash)) = seen else { return Ok(()) };
+    /// The block that was handed out last must still be the one that it was.
+    async fn check_branch(&self, job: &Job, block: u64) -> Result<(), SourceError> {
+        let place = (job.job_id.clone(), block);
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let Some(hash) = seen else { return Ok(()) };
         let header = self.reader.headers(job.chain_id, block..=block).await?;
         match header.first() {
             Some(header) if header.hash == hash => Ok(()),
@@ -46,10 +51,21 @@ impl DatabaseSource {
         }
     }
 
+    fn remember(&self, job: &Job, block: u64, hash: [u8; 32]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((job.job_id.clone(), block), hash);
+        let of_job = (job.job_id.clone(), 0)..=(job.job_id.clone(), u64::MAX);
+        if seen.range(of_job.clone()).count() > MAX_SEEN
+            && let Some((oldest, _)) = seen.range(of_job).next().map(|(place, hash)| (place.clone(), *hash))
+        {
+            seen.remove(&oldest);
+        }
+    }
+
     async fn read(&self, job: &Job, after: Option<u64>) -> Result<Option<Stretch>, SourceError> {
         let pool = address(&job.pair_address)?;
-        if after.is_some() {
-            self.check_branch(job).await?;
+        if let Some(after) = after {
+            self.check_branch(job, after).await?;
         }
         let Some(cursor) = self.reader.cursor(job.chain_id, pool).await? else { return Ok(None) };
         let from = after.map_or(cursor.first_block, |after| after + 1);
@@ -79,10 +95,7 @@ impl DatabaseSource {
         if after.is_some() && blocks.first().is_none_or(|first| first.number != from) {
             return Err(self.no_times(from, last));
         }
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(job.job_id.clone(), (newest.number, newest.hash));
+        self.remember(job, newest.number, newest.hash);
         Ok(Some(Stretch { events, blocks }))
     }
 

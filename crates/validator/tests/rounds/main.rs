@@ -9,4 +9,5 @@ mod many;
 mod market;
 mod miners;
 mod processes;
+mod stores;
 mod world;
