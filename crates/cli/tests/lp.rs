@@ -356,3 +356,48 @@ fn a_miner_that_does_not_answer_costs_itself() {
     let taken = url.trim_start_matches("http://");
     serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
 }
+
+#[test]
+fn jobs_and_miners_are_kept_for_the_validator() {
+    let sample = Sample::new();
+    let lp = |rest: &[&str]| sample.home.json(&[&["lp"], rest].concat());
+    let say = |rest: &[&str]| sample.home.assay(&[&["lp"], rest].concat());
+    assert_eq!(lp(&["job", "list"]), json!([]));
+    let dry = lp(&["job", "add", &sample.job, "--dry-run"]);
+    assert_eq!((&dry["is_active"], lp(&["job", "list"])), (&json!(true), json!([])));
+    let added = lp(&["job", "add", &sample.job]);
+    let name = text(&added["job"]["job_id"]).to_owned();
+    assert_eq!(lp(&["job", "show", &name]), added);
+
+    let key = "ab".repeat(32);
+    let miner = lp(&["miner", "add", &key, "http://127.0.0.1:8091"]);
+    assert_eq!((&miner["wire"], &miner["active"]), (&json!("native"), &json!(true)));
+    assert_eq!(lp(&["miner", "list"]), json!([miner]));
+    say(&["miner", "add", "me", "http://127.0.0.1:8091"]).expect(2, &["64 lower-case hexadecimal digits"]);
+    say(&["miner", "add", &key, "127.0.0.1"]).expect(2, &["http"]);
+    say(&["miner", "add", &key, "http://127.0.0.1:1", "--wire", "axon-v10"]).expect(2, &[]);
+
+    assert_eq!(lp(&["scores", &name]), json!([]));
+    let out = sample.home.file("weights.json");
+    let weights = lp(&["weights", "--out", out.to_str().unwrap()]);
+    assert_eq!((&weights["burnt"], &weights["jobs"][0]["miner"]), (&json!(65_535), &Value::Null));
+    let stored: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(stored, weights);
+
+    assert_eq!(lp(&["job", "stop", &name])["is_active"], json!(false));
+    assert_eq!(rows(&lp(&["weights"])["jobs"]).len(), 0);
+    for command in [["job", "show", "none"], ["job", "stop", "none"], ["scores", "none", "--practice"]] {
+        say(&command).expect(2, &["no job `none`", "assay lp job list"]);
+    }
+}
+
+#[test]
+fn a_validator_says_what_it_lacks() {
+    let sample = Sample::new();
+    let run = |rest: &[&str]| sample.home.assay(&[&["lp", "run"], rest].concat());
+    run(&["--events-db", "mysql://host"]).expect(2, &["mysql", "postgres://"]);
+    run(&["--executor", "http://127.0.0.1:1"]).expect(2, &["--executor-key"]);
+    let key = "ab".repeat(32);
+    run(&["--executor", "http://127.0.0.1:1", "--executor-key", &key]).expect(2, &["ASSAY_EXECUTOR_API_KEY"]);
+    assert_ne!(run(&[]).code, 0);
+}

@@ -428,16 +428,8 @@ impl Round {
         let Executed { inventory, principal, owed, collected, swapped, executions, rebalances } = executed;
         for miner in &mut record.miners {
             let simulated = miner.measured.clone();
-            miner.measured = Measured {
-                inventory,
-                principal,
-                owed,
-                collected,
-                swapped,
-                executions,
-                rebalances,
-                ..simulated
-            };
+            miner.measured =
+                Measured { inventory, principal, owed, collected, swapped, executions, rebalances, ..simulated };
         }
         judge(&mut record)?;
         Ok(record)

@@ -20,7 +20,7 @@ pub enum ValidatorError {
         /// The job.
         job_id: String,
         /// Why not.
-        source: LpError,
+        source: Box<LpError>,
     },
     /// A job that was asked for is not there.
     #[error("there is no job `{job_id}`; `assay lp job list` shows the jobs there are")]

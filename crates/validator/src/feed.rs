@@ -187,7 +187,7 @@ impl Pump {
         loop {
             let (end, head) = feed.times(|times| (times.first_at(until), times.head()));
             if let Some(to) = end.or(head) {
-                let engine = |source| ValidatorError::Engine { job_id: job.job_id.clone(), source };
+                let engine = |source| ValidatorError::Engine { job_id: job.job_id.clone(), source: Box::new(source) };
                 let recorded = tokio::task::block_in_place(|| self.advance(to.number)).map_err(engine)?;
                 feed.publish(recorded, to.number);
             }

@@ -103,7 +103,8 @@ impl<'a> Follower<'a> {
         let standing = Standing::load(database, job, Mode::Follow, source.clock().now_ms() / 1_000).await?;
         let mut unfinished = BTreeMap::new();
         for row in database.unfinished_rounds(Some(&job.job_id)).await? {
-            let round_type = if row.round_type == RoundType::Live.name() { RoundType::Live } else { RoundType::Evaluation };
+            let round_type =
+                if row.round_type == RoundType::Live.name() { RoundType::Live } else { RoundType::Evaluation };
             if row.mode == RoundMode::Follow {
                 let answers = database.predictions(&row.round_id, RoundMode::Follow).await?;
                 unfinished.insert((row.number, round_type), Unfinished { row, answers });
@@ -153,7 +154,7 @@ impl<'a> Follower<'a> {
                 continue;
             };
             pump.advance(start.number)
-                .map_err(|source| ValidatorError::Engine { job_id: job.job_id.clone(), source })?;
+                .map_err(|source| ValidatorError::Engine { job_id: job.job_id.clone(), source: Box::new(source) })?;
             feed.begin_window(start.number);
             if !self.registry.borrow().active.contains(&job.job_id) && self.unfinished.is_empty() {
                 return Ok(());
@@ -266,9 +267,7 @@ impl<'a> Follower<'a> {
                 Err("its first block is another one now".into())
             }
             Some(Unfinished { answers, .. }) if !answers.is_empty() => Ok(()),
-            _ if !in_time(job, start.timestamp, hold.clock().now_ms()) => {
-                Err("its first block was seen late".into())
-            }
+            _ if !in_time(job, start.timestamp, hold.clock().now_ms()) => Err("its first block was seen late".into()),
             _ if !self.shared.ledger.has_room() => Err("too many rounds wait for the database".into()),
             _ => Ok(()),
         }
@@ -277,8 +276,7 @@ impl<'a> Follower<'a> {
     /// Who takes part: as its first answers say when a round is taken up, else everybody who
     /// is registered, active and can be asked.
     fn entrants(&self, stored: &[Prediction]) -> (Vec<Entrant>, BTreeMap<String, MinerEndpoint>) {
-        let first: Vec<&str> =
-            stored.iter().filter(|row| row.checkpoint == 0).map(|row| row.miner.as_str()).collect();
+        let first: Vec<&str> = stored.iter().filter(|row| row.checkpoint == 0).map(|row| row.miner.as_str()).collect();
         let takes_part = |miner: &MinerRow| match first.is_empty() {
             true => miner.active && (self.settings.asks_axon || miner.wire == Wire::Native.name()),
             false => first.contains(&miner.miner.as_str()),
@@ -311,7 +309,8 @@ impl<'a> Follower<'a> {
             row.ok_or_else(|| format!("{miner} is not registered any more"))
         });
         let registered = registered.and_then(|row| {
-            let endpoint = endpoint(&row).ok_or_else(|| format!("{} is registered in words that do not read", row.miner))?;
+            let endpoint =
+                endpoint(&row).ok_or_else(|| format!("{} is registered in words that do not read", row.miner))?;
             Ok((row, endpoint))
         });
         let (row, endpoint) = match registered {
@@ -468,8 +467,7 @@ impl Live {
         job.inventory = total;
         let miner = entrant.miner.clone();
         let late_ms = hold.clock().now_ms().saturating_sub(start.timestamp.saturating_mul(1_000));
-        let begun =
-            Round::start(&job, Mode::Follow, RoundType::Live, window.number, start, &market, vec![entrant]);
+        let begun = Round::start(&job, Mode::Follow, RoundType::Live, window.number, start, &market, vec![entrant]);
         let round = match begun {
             Ok(round) => round,
             Err(error) => return Ending::Abandoned(error.to_string()),

@@ -153,7 +153,9 @@ async fn apply(database: &JobsDatabase, write: &Write, lease: &JobLease) -> Resu
                     if database.round(&round.round_id, round.mode).await?.is_some() {
                         return Ok(());
                     }
-                    database.put_round(&Round { status: assay_store::database::RoundStatus::Active, ..(**round).clone() }).await?;
+                    database
+                        .put_round(&Round { status: assay_store::database::RoundStatus::Active, ..(**round).clone() })
+                        .await?;
                     database.fail_round(&round.round_id, round.mode, reason, round.updated_at).await
                 }
                 done => done,

@@ -107,7 +107,12 @@ impl Acting {
             let tx_status = if confirmed { TransactionStatus::Confirmed } else { TransactionStatus::Failed };
             let confirmed_at = i64::try_from(end.timestamp.saturating_mul(1_000)).ok();
             let actual = serde_json::to_string(&report).ok();
-            shared.ledger.write(Write::Executed(Box::new(Execution { tx_status, actual, confirmed_at, ..row.clone() })));
+            shared.ledger.write(Write::Executed(Box::new(Execution {
+                tx_status,
+                actual,
+                confirmed_at,
+                ..row.clone()
+            })));
         }
         Ok(report)
     }

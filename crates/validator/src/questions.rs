@@ -75,9 +75,7 @@ pub(crate) async fn ask(
             row.response_ms = Some(asked.response_ms);
             let told = asked.reply();
             let reply = match asked.outcome {
-                Outcome::Failed(fault) => {
-                    told.unwrap_or_else(|| Reply::Missed(fault.to_string()))
-                }
+                Outcome::Failed(fault) => told.unwrap_or_else(|| Reply::Missed(fault.to_string())),
                 Outcome::Open(answer) => {
                     row.received_at = received;
                     row.answer = serde_json::to_string(&answer).ok();

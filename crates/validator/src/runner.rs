@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_lp::record::Outcome;
-use assay_lp::{Checkpoint, CheckpointAt, BlockTime, Job, LpError, RebalanceQuery, Reply, Round, RoundRecord, RoundType, Window};
+use assay_lp::{
+    BlockTime, Checkpoint, CheckpointAt, Job, LpError, RebalanceQuery, Reply, Round, RoundRecord, RoundType, Window,
+};
 use assay_miner::{MinerClient, MinerEndpoint};
 use assay_store::database::Prediction;
 
@@ -137,7 +139,8 @@ impl Runner {
 
     /// The first block at or after a time, once the market has reached it.
     async fn block_at(&self, time: u64, hold: &mut Hold) -> Result<BlockTime, Stop> {
-        let reached = |times: &assay_lp::BlockTimes, through| times.first_at(time).filter(|block| block.number <= through);
+        let reached =
+            |times: &assay_lp::BlockTimes, through| times.first_at(time).filter(|block| block.number <= through);
         Ok(self.shared.feed.wait(hold, reached).await?)
     }
 
@@ -179,7 +182,11 @@ impl Runner {
             let known = |row: Prediction| Some((place(&row)?, Answered { reply: stored_reply(&row), row }));
             let answers: Vec<_> = rows.into_iter().filter_map(known).collect();
             let missing = asked.iter().any(|(miner, _)| answers.iter().all(|(place, _)| place != miner));
-            return if missing { Err(Stop::Abandoned("its stored answers are not complete".into())) } else { Ok(answers) };
+            return if missing {
+                Err(Stop::Abandoned("its stored answers are not complete".into()))
+            } else {
+                Ok(answers)
+            };
         }
         if asked.is_empty() {
             return Ok(Vec::new());

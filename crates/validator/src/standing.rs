@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use assay_lp::record::Outcome;
 use assay_lp::reputation::{Day, Eligibility, PARTICIPATION_DAYS, Reputation, day_of};
 use assay_lp::{Entrant, Job, LpError, Mode, RoundRecord, RoundType, hold_score};
-use assay_lp::record::Outcome;
 use assay_miner::Wire;
 use assay_store::database::{DatabaseError, JobsDatabase, MinerRow, MinerScore, Participation, RoundMode};
 
@@ -116,7 +116,10 @@ impl Standing {
             let after = counted.map_or(before, |score| before.after(record.round_type, score, hold));
             let refused = miner.answers.first().is_some_and(|answer| answer.outcome == Outcome::Refused);
             let missed = miner.answers.iter().filter(|answer| !answer.outcome.is_answered()).count();
-            let row = self.scores.entry(miner.miner.clone()).or_insert_with(|| new_row(record, &miner.miner, self.mode, now_ms));
+            let row = self
+                .scores
+                .entry(miner.miner.clone())
+                .or_insert_with(|| new_row(record, &miner.miner, self.mode, now_ms));
             row.evaluation_ema = after.evaluation_ema;
             row.live_ema = after.live_ema;
             row.combined = after.combined();
@@ -175,7 +178,10 @@ fn new_row(record: &RoundRecord, miner: &str, mode: Mode, now_ms: i64) -> MinerS
 fn date(day: u64) -> String {
     let days = i32::try_from(day).unwrap_or(i32::MAX / 400);
     let epoch = jiff::civil::date(1970, 1, 1);
-    epoch.checked_add(jiff::Span::new().try_days(days).unwrap_or_default()).unwrap_or(jiff::civil::Date::MAX).to_string()
+    epoch
+        .checked_add(jiff::Span::new().try_days(days).unwrap_or_default())
+        .unwrap_or(jiff::civil::Date::MAX)
+        .to_string()
 }
 
 /// The day of a UTC date.

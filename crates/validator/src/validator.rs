@@ -76,7 +76,8 @@ pub async fn run(
             }
             let job = read_job(row)?;
             running.insert(job.job_id.clone());
-            let work = (job, database.clone(), Arc::clone(&source), settings.clone(), watching.clone(), stopped.clone());
+            let work =
+                (job, database.clone(), Arc::clone(&source), settings.clone(), watching.clone(), stopped.clone());
             let hold = source.clock().hold();
             tasks.spawn(async move {
                 let (job, database, source, settings, watching, stopped) = work;

@@ -48,7 +48,7 @@ pub async fn weigh(database: &JobsDatabase, now: u64) -> Result<Weighing, Valida
                 (standing.reputation(&miner.miner).combined(), miner, eligibility)
             })
             .collect();
-        candidates.sort_by(|a, b| b.0.cmp(&a.0));
+        candidates.sort_by_key(|(combined, ..)| std::cmp::Reverse(*combined));
         let top = candidates.iter().find(|(_, miner, eligibility)| miner.active && eligibility.is_eligible());
         let missing = candidates.first().map(|(.., eligibility)| eligibility.missing.clone()).unwrap_or_default();
         let top = top.map(|(combined, miner, _)| (miner.miner.clone(), *combined));

@@ -112,9 +112,10 @@ impl HttpExecutor {
         let signed = sign_request(&self.key, method.as_str(), path, &body, nonce, &self.service);
         let mut url = self.base.clone();
         url.set_path(path);
-        let request = signed.headers.pairs().fold(self.http.request(method, url), |request, (name, value)| {
-            request.header(name, value)
-        });
+        let request = signed
+            .headers
+            .pairs()
+            .fold(self.http.request(method, url), |request, (name, value)| request.header(name, value));
         let request = request.header(AUTHORIZATION, self.api_key.0.clone()).header(CONTENT_TYPE, "application/json");
         let mut response = request.body(body).send().await.map_err(unreachable)?;
         let mut bytes = Vec::new();

@@ -167,11 +167,7 @@ impl PaperRound {
     }
 }
 
-fn report(
-    participant: &Participant,
-    receipts: &BTreeMap<u32, Receipt>,
-    block: u64,
-) -> Result<VaultReport, LpError> {
+fn report(participant: &Participant, receipts: &BTreeMap<u32, Receipt>, block: u64) -> Result<VaultReport, LpError> {
     let holdings = participant.holdings()?;
     let executed = Executed {
         inventory: holdings.inventory,

@@ -1,8 +1,8 @@
 //! The pool-events database, asked again and again for what the indexer added.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use assay_lp::{BlockTime, Job};

@@ -32,9 +32,7 @@ pub enum SourceError {
     #[error("`{0}` is no address")]
     Address(String),
     /// The first events of the pool are not there.
-    #[error(
-        "the events of pool {pool} begin at block {block} without its creation: index it from its first block"
-    )]
+    #[error("the events of pool {pool} begin at block {block} without its creation: index it from its first block")]
     NotFromCreation {
         /// The pool.
         pool: String,

@@ -34,7 +34,11 @@ async fn whatever_a_miner_does_costs_only_itself() {
     let system = system_clock();
     let late_clock = Arc::new(move || system().saturating_sub(3_600_000_000_000));
     let nan = r#"{"accepted":true,"desired_positions":[{"tick_lower":-100,"tick_upper":100,"allocation0":NaN,"allocation1":"1"}]}"#;
-    let huge = b"HTTP/1.1 200 OK\r\ncontent-length: 10485760\r\n\r\n".iter().copied().chain(vec![b'x'; 10 << 20]).collect::<Vec<_>>();
+    let huge = b"HTTP/1.1 200 OK\r\ncontent-length: 10485760\r\n\r\n"
+        .iter()
+        .copied()
+        .chain(vec![b'x'; 10 << 20])
+        .collect::<Vec<_>>();
     let endless = b"HTTP/1.1 200 OK\r\n\r\n".iter().copied().chain(vec![b'x'; 10 << 20]).collect::<Vec<_>>();
     let gone = {
         let gone = honest(9, holds()).await;
@@ -79,13 +83,16 @@ async fn whatever_a_miner_does_costs_only_itself() {
     world.run(source(stepped(&job), &job, 1)).await;
     let together = world.record("hostile_evaluation_0").await;
 
-    let of = |record: &assay_lp::RoundRecord, key: &str| record.miners.iter().find(|miner| miner.miner == key).unwrap().clone();
+    let of = |record: &assay_lp::RoundRecord, key: &str| {
+        record.miners.iter().find(|miner| miner.miner == key).unwrap().clone()
+    };
     for miner in &good {
         assert_eq!(of(&alone, &miner.key), of(&together, &miner.key));
     }
     assert_eq!(alone.winner, together.winner);
     let worst = good.iter().map(|miner| of(&together, &miner.key).judgement.counted_score.unwrap()).min().unwrap();
-    for (key, outcome) in bad.iter().map(|(miner, outcome)| (&miner.key, *outcome)).chain([(&gone.0, Outcome::Missed)]) {
+    for (key, outcome) in bad.iter().map(|(miner, outcome)| (&miner.key, *outcome)).chain([(&gone.0, Outcome::Missed)])
+    {
         let found = of(&together, key);
         assert!(found.answers.iter().all(|answer| answer.outcome == outcome), "{:?}", found.answers);
         assert_eq!(found.answers.len(), 3);
@@ -100,18 +107,24 @@ async fn stepping_aside_never_beats_an_honest_loss() {
     let mut job = short_job("aside");
     // Each execution costs half a percent.
     job.gas = GasRule { price_wei: U256::ONE, per_rebalance: 10_000_000, token1_per_wei_x96: U256::ONE << 96 };
-    let loser = honest(1, Arc::new(|query: &RebalanceQuery| {
-        RebalanceAnswer::positions(wide(700_000_000 + 60_000_000 * u128::from(query.rebalances_so_far)))
-    }))
+    let loser = honest(
+        1,
+        Arc::new(|query: &RebalanceQuery| {
+            RebalanceAnswer::positions(wide(700_000_000 + 60_000_000 * u128::from(query.rebalances_so_far)))
+        }),
+    )
     .await;
     let first = Arc::new(Mutex::new(None));
-    let refuser = honest(2, Arc::new(move |query: &RebalanceQuery| {
-        let first = *first.lock().unwrap().get_or_insert(query.block_number);
-        match query.block_number == first {
-            true => RebalanceAnswer::positions(wide(750_000_000)),
-            false => RebalanceAnswer::refuse("it goes badly"),
-        }
-    }))
+    let refuser = honest(
+        2,
+        Arc::new(move |query: &RebalanceQuery| {
+            let first = *first.lock().unwrap().get_or_insert(query.block_number);
+            match query.block_number == first {
+                true => RebalanceAnswer::positions(wide(750_000_000)),
+                false => RebalanceAnswer::refuse("it goes badly"),
+            }
+        }),
+    )
     .await;
     let text = serde_json::to_string(&RebalanceAnswer::positions(wide(800_000_000))).unwrap();
     let silent_later = {
@@ -163,7 +176,8 @@ async fn copying_gains_nothing() {
     world.run(source(stepped(&job), &job, 2)).await;
     for number in 0..2 {
         let record = world.record(&format!("copies_evaluation_{number}")).await;
-        let of = |miner: &Miner| record.miners.iter().find(|record| record.miner == miner.key).unwrap().judgement.clone();
+        let of =
+            |miner: &Miner| record.miners.iter().find(|record| record.miner == miner.key).unwrap().judgement.clone();
         assert_eq!(record.winner.as_ref(), Some(&leader.key));
         for miner in [&copier, &near] {
             assert_eq!((of(miner).rank, of(miner).clone_of.as_ref()), (None, Some(&leader.key)));

@@ -11,7 +11,8 @@ use assay_lp::{
     BlockTimes, Entrant, Job, Market, Mode, RebalanceAnswer, RebalanceQuery, Reply, RoundRecord, RoundType,
     record::{EXECUTED, Outcome},
 };
-use assay_store::database::{Participation, RoundMode, RoundStatus, TransactionStatus};
+use assay_miner::AxonKey;
+use assay_store::database::{MinerRow, Participation, RoundMode, RoundStatus, TransactionStatus};
 use assay_types::public_key_text;
 use assay_validator::executor::{ApiKey, Order, Receipt, ReceiptStatus, VaultRound};
 use assay_validator::{Executor, HttpExecutor, PaperExecutor};
@@ -21,7 +22,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::market::{blocks, events, job, position};
-use crate::miners::{Miner, holds, honest, key};
+use crate::miners::{Miner, axon, holds, honest, key, wants};
 use crate::world::{World, source, stepped};
 
 const API_KEY: &str = "key-of-the-tests";
@@ -134,6 +135,32 @@ async fn who_is_not_eligible_does_not_go_live() {
     assert!(scores.iter().all(|row| row.live_rounds == 0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_on_the_axon_wire_are_judged_and_barred_from_live_rounds() {
+    let job = job("axon");
+    let answer = vec![position(-1_000, 1_000, 800_000_000, 800_000_000)];
+    let miners = [axon(1, wants(answer)).await, honest(2, holds()).await];
+    let mut world = World::new(std::slice::from_ref(&job), &[&miners[0], &miners[1]]).await;
+    let row = world.database.miners().await.unwrap().into_iter().find(|row| row.miner == miners[0].key).unwrap();
+    world.database.put_miner(&MinerRow { wire: "axon-v10".into(), ..row }).await.unwrap();
+    world.axon = Some(AxonKey::from_mini_secret(&[8; 32]).unwrap());
+    let source = source(stepped(&job), &job, 2);
+    world.executor = Some(Arc::new(PaperExecutor::new(Arc::clone(&source), [job.clone()])));
+    seven_days(&world, &job, &miners[0]).await;
+    world.run(source).await;
+    let record = world.record("axon_evaluation_0").await;
+    let miner = record.miners.iter().find(|miner| miner.miner == miners[0].key).unwrap();
+    assert_eq!(
+        (miner.authenticated, miner.judgement.rank, &record.winner),
+        (false, Some(1), &Some(miners[0].key.clone()))
+    );
+    let predictions = world.database.predictions("axon_evaluation_0", RoundMode::Follow).await.unwrap();
+    let of_axon: Vec<_> = predictions.iter().filter(|row| row.miner == miners[0].key).collect();
+    assert!(!of_axon.is_empty() && of_axon.iter().all(|row| !row.authenticated && row.commitment.is_none()));
+    let live = world.database.round("axon_live_1", RoundMode::Follow).await.unwrap().unwrap();
+    assert!(live.reason.as_ref().unwrap().contains("its answers are not signed and sealed"), "{live:?}");
+}
+
 /// What the service does wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -212,7 +239,8 @@ impl Service {
                 }
             }
             ("GET", ["v1", "rounds", job_id, round_id, "reports", block]) => {
-                let orders = self.orders.lock().unwrap().values().map(|(order, _)| order.vault.clone()).collect::<Vec<_>>();
+                let orders =
+                    self.orders.lock().unwrap().values().map(|(order, _)| order.vault.clone()).collect::<Vec<_>>();
                 let vault = orders.into_iter().find(|vault| vault.round_id == *round_id && vault.job_id == *job_id);
                 let Some(vault) = vault else { return Err(StatusCode::NOT_FOUND) };
                 Ok(json(&self.paper.report(&vault, block.parse().unwrap()).await.unwrap()))
@@ -241,13 +269,20 @@ fn receipt(status: ReceiptStatus) -> Receipt {
 
 const SERVICE: u16 = 950;
 
-async fn respond(State(service): State<Arc<Service>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn respond(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     assert_eq!(headers["authorization"], format!("Bearer {API_KEY}"));
     assert!(!String::from_utf8_lossy(&body).contains(API_KEY));
     let own = public_key_text(&key(SERVICE));
     let found = Headers::read(|name| Some(headers.get(name)?.to_str().unwrap().to_owned()));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let checked = Claim::read(&found, &own, None, now).unwrap().verify(method.as_str(), uri.path(), &body, now).unwrap();
+    let checked =
+        Claim::read(&found, &own, None, now).unwrap().verify(method.as_str(), uri.path(), &body, now).unwrap();
     let verified = service.nonces.lock().unwrap().remember(checked, now).unwrap();
     let (status, reply) = match service.work(&method, uri.path(), &body).await {
         Ok(reply) => (StatusCode::OK, reply),
@@ -301,7 +336,11 @@ async fn a_live_round_of_which_nothing_was_executed_moves_no_average() {
         let (world, _, _, miners) = through_service(name, fault).await;
         let record = world.record(&format!("{name}_live_1")).await;
         assert_eq!(record.miners[0].measured.executions, 0);
-        assert!(record.miners[0].answers.iter().all(|answer| answer.outcome == Outcome::Kept), "{:?}", record.miners[0].answers);
+        assert!(
+            record.miners[0].answers.iter().all(|answer| answer.outcome == Outcome::Kept),
+            "{:?}",
+            record.miners[0].answers
+        );
         let scores = world.database.scores(name, RoundMode::Follow).await.unwrap();
         let row = scores.iter().find(|row| row.miner == miners[0].key).unwrap();
         assert_eq!((row.live_rounds, row.live_ema), (0, 0));

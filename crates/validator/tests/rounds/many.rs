@@ -55,7 +55,8 @@ async fn fifty_jobs_at_once_hold_their_cadence() {
     let market = events(&jobs[0], ROUNDS);
     let pools: BTreeMap<_, _> = jobs.iter().map(|job| (job.pair_address.clone(), market.clone())).collect();
     let blocks = blocks(&jobs[0], ROUNDS);
-    let now = u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let now =
+        u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let clock = Clock::fast(now, blocks[0].timestamp * 1_000, FACTOR);
     world.run(Arc::new(RecordedSource::new(clock, blocks, pools))).await;
     let mut late: Vec<u64> = Vec::new();
@@ -70,7 +71,8 @@ async fn fifty_jobs_at_once_hold_their_cadence() {
     let mut completed = 0;
     for job in &jobs {
         for number in 0..ROUNDS {
-            let round = world.database.round(&format!("{}_evaluation_{number}", job.job_id), RoundMode::Follow).await.unwrap();
+            let round =
+                world.database.round(&format!("{}_evaluation_{number}", job.job_id), RoundMode::Follow).await.unwrap();
             completed += usize::from(round.is_some_and(|round| round.record.is_some()));
         }
     }
@@ -83,12 +85,14 @@ async fn fifty_jobs_at_once_hold_their_cadence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rounds_go_on_while_the_database_is_away() {
     let job = Job { evaluation_interval_blocks: 25, ..job("away") };
-    let miners = [honest(1, wants(vec![position(-2_000, 2_000, 900_000_000, 900_000_000)])).await, honest(2, holds()).await];
+    let miners =
+        [honest(1, wants(vec![position(-2_000, 2_000, 900_000_000, 900_000_000)])).await, honest(2, holds()).await];
     let world = World::new(std::slice::from_ref(&job), &[&miners[0], &miners[1]]).await;
     let DatabaseLocation::Sqlite(path) = &world.location else { panic!("a file") };
     let url = format!("sqlite:{}", path.display());
     // Three rounds of the market in 6 s, while nobody else may write for 12 s.
-    let now = u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let now =
+        u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let clock = Clock::fast(now, blocks(&job, 1)[0].timestamp * 1_000, 60);
     let away = async {
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();

@@ -71,7 +71,10 @@ pub fn events(job: &Job, rounds: u64) -> Vec<Located> {
     let (tick_lower, tick_upper) = (-887_270, 887_270);
     let (key, liquidity) = (PositionKey { owner: U256::from(7), tick_lower, tick_upper }, 50_000_000_000);
     let amounts = pool.mint(key, liquidity).unwrap();
-    log(FIRST_BLOCK + 1, Event::Mint(LiquidityEvent { owner: Some(key.owner), tick_lower, tick_upper, liquidity, amounts }));
+    log(
+        FIRST_BLOCK + 1,
+        Event::Mint(LiquidityEvent { owner: Some(key.owner), tick_lower, tick_upper, liquidity, amounts }),
+    );
     let last = blocks(job, rounds).last().unwrap().number;
     for (step, block) in (FIRST_BLOCK + 2..=last).step_by(3).enumerate() {
         let zero_for_one = step % 6 < 3;

@@ -6,7 +6,7 @@ use assay_lp::protocol::auth::{Headers, RequestPayload, SCHEME, VERSION, sign_re
 use assay_lp::protocol::seal::{SealPlace, commit};
 use assay_lp::protocol::{CommitReply, QUERY_PATH, RevealReply};
 use assay_lp::{DesiredPosition, RebalanceAnswer, RebalanceQuery};
-use assay_miner::{Clock, MinerServer, Strategy, serve, system_clock};
+use assay_miner::{AxonKey, AxonServer, Clock, MinerServer, Strategy, serve, system_clock};
 use assay_types::{Hash, SigningKey, public_key_text};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,6 +43,17 @@ pub async fn honest_at(seed: u16, strategy: Strategy, clock: Clock) -> Miner {
     let server = MinerServer { key: key(seed), validators: None, axon: None, strategy, clock };
     let task = tokio::spawn(async move { serve(listener, server, std::future::pending()).await.unwrap() });
     Miner { key: public_key_text(&key(seed)), url, task }
+}
+
+/// A miner that speaks the v10 axon wire, registered by its SS58 address.
+pub async fn axon(seed: u16, strategy: Strategy) -> Miner {
+    let hotkey = AxonKey::from_mini_secret(&[7; 32]).unwrap().address().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let axon = Some(AxonServer { hotkey: hotkey.clone(), validators: None });
+    let server = MinerServer { key: key(seed), validators: None, axon, strategy, clock: system_clock() };
+    let task = tokio::spawn(async move { serve(listener, server, std::future::pending()).await.unwrap() });
+    Miner { key: hotkey, url, task }
 }
 
 /// Wants the same positions at each checkpoint.

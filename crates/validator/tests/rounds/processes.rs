@@ -120,7 +120,9 @@ async fn two_validators_write_the_same_record() {
     let second = database(&folder, "second.db", &job, &all).await;
     let log = folder.path().join("log");
     // A question is open for 1.2 s.
-    let of = |database: &std::path::PathBuf, seed: u16| Validator { database, job: &job, rounds: 1, factor: 10, anchor: now_ms() + 1_000, seed, log: &log }.start();
+    let of = |database: &std::path::PathBuf, seed: u16| {
+        Validator { database, job: &job, rounds: 1, factor: 10, anchor: now_ms() + 1_000, seed, log: &log }.start()
+    };
     let processes = [of(&first.0, 901), of(&second.0, 902)];
     for process in processes {
         process.ends().await;
@@ -128,7 +130,13 @@ async fn two_validators_write_the_same_record() {
     let mut hashes = Vec::new();
     for (_, database) in [&first, &second] {
         let round = database.round("twins_evaluation_0", RoundMode::Follow).await.unwrap().unwrap();
-        assert_eq!(round.status, RoundStatus::Completed, "{:?} {}", round.reason, std::fs::read_to_string(&log).unwrap());
+        assert_eq!(
+            round.status,
+            RoundStatus::Completed,
+            "{:?} {}",
+            round.reason,
+            std::fs::read_to_string(&log).unwrap()
+        );
         let record: RoundRecord = serde_json::from_str(round.record.as_deref().unwrap()).unwrap();
         assert!(record.miners.iter().all(|miner| miner.judgement.rank.is_some()), "{record:?}");
         hashes.push((round.record_hash, round.record));
@@ -227,10 +235,8 @@ async fn fifty_kills_apply_every_round_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_taken_up_has_the_record_of_one_that_ran_through() {
     let job = Job { evaluation_interval_blocks: 25, ..job("taken-up") };
-    let miners = [
-        honest(1, wants(vec![position(-2_000, 2_000, 900_000_000, 900_000_000)])).await,
-        honest(2, holds()).await,
-    ];
+    let miners =
+        [honest(1, wants(vec![position(-2_000, 2_000, 900_000_000, 900_000_000)])).await, honest(2, holds()).await];
     let through = World::new(std::slice::from_ref(&job), &[&miners[0], &miners[1]]).await;
     through.run(crate::world::source(crate::world::stepped(&job), &job, 1)).await;
     let expected = through.record("taken-up_evaluation_0").await;
@@ -240,7 +246,9 @@ async fn a_round_taken_up_has_the_record_of_one_that_ran_through() {
     let answers = {
         let reports = Arc::clone(&broken.reports);
         async move {
-            let second = |report: &assay_validator::Report| matches!(report, assay_validator::Report::Answered { checkpoint: 1, .. });
+            let second = |report: &assay_validator::Report| {
+                matches!(report, assay_validator::Report::Answered { checkpoint: 1, .. })
+            };
             while !reports.lock().unwrap().iter().any(second) {
                 tokio::task::yield_now().await;
             }

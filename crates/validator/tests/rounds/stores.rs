@@ -137,7 +137,12 @@ async fn practice_never_touches_reputation() {
     let state = |database: JobsDatabase| async move {
         let round = database.round("practice_evaluation_0", RoundMode::Follow).await.unwrap();
         let days = database.participation("practice", &miner.key, "2025-01-01").await.unwrap();
-        (database.scores("practice", RoundMode::Follow).await.unwrap(), days, round, weigh(&database, GENESIS).await.unwrap())
+        (
+            database.scores("practice", RoundMode::Follow).await.unwrap(),
+            days,
+            round,
+            weigh(&database, GENESIS).await.unwrap(),
+        )
     };
     let before = state(world.database.clone()).await;
 
@@ -194,7 +199,8 @@ async fn weights_go_to_the_top_eligible_miner_of_each_job() {
     let set = [days("first", first), days("first", second), days("second", second)].concat();
     world.database.set_participation(&set).await.unwrap();
     let weighing = weigh(&world.database, GENESIS).await.unwrap();
-    let tops: BTreeMap<_, _> = weighing.jobs.iter().map(|job| (job.job_id.as_str(), job.top.clone().unwrap())).collect();
+    let tops: BTreeMap<_, _> =
+        weighing.jobs.iter().map(|job| (job.job_id.as_str(), job.top.clone().unwrap())).collect();
     assert_eq!((&tops["first"].0, &tops["second"].0), (&first.key, &second.key));
     let (of_first, of_second) = (tops["first"].1, tops["second"].1);
     assert!(of_first > of_second && of_second > 0);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assay_lp::{Job, RoundRecord};
-use assay_miner::{MinerClient, system_clock};
+use assay_miner::{AxonKey, MinerClient, system_clock};
 use assay_store::database::{DatabaseLocation, JobRow, JobsDatabase, MinerRow, RoundMode, RoundStatus};
 use assay_validator::{Clock, EventSource, Executor, RecordedSource, Report, Reporter, Settings, run};
 use tempfile::TempDir;
@@ -25,6 +25,8 @@ pub struct World {
     pub reports: Arc<Mutex<Vec<Report>>>,
     pub executor: Option<Arc<dyn Executor>>,
     pub validator: u16,
+    /// Asks miners on the v10 axon wire too.
+    pub axon: Option<AxonKey>,
     _folder: TempDir,
 }
 
@@ -43,14 +45,22 @@ impl World {
         for (index, miner) in miners.iter().enumerate() {
             register(&database, miner, index).await;
         }
-        Self { database, location, reports: Arc::default(), executor: None, validator: 900, _folder: folder }
+        Self {
+            database,
+            location,
+            reports: Arc::default(),
+            executor: None,
+            validator: 900,
+            axon: None,
+            _folder: folder,
+        }
     }
 
     pub fn settings(&self) -> Settings {
         let reports = Arc::clone(&self.reports);
         Settings {
-            client: MinerClient::new(key(self.validator), None, system_clock()).unwrap(),
-            asks_axon: false,
+            client: MinerClient::new(key(self.validator), self.axon.clone(), system_clock()).unwrap(),
+            asks_axon: self.axon.is_some(),
             jobs: None,
             executor: self.executor.clone(),
             reporter: Reporter::new(move |report| reports.lock().unwrap().push(report)),

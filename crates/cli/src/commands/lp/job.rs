@@ -66,7 +66,13 @@ impl Job {
                     .map(|shown| {
                         let job = &shown.job;
                         let duration = format!("{} s", job.round_duration_seconds);
-                        vec![job.job_id.clone(), state(shown).to_owned(), job.pool.kind.to_string(), job.pair_address.clone(), duration]
+                        vec![
+                            job.job_id.clone(),
+                            state(shown).to_owned(),
+                            job.pool.kind.to_string(),
+                            job.pair_address.clone(),
+                            duration,
+                        ]
                     })
                     .collect();
                 let list = table(&["job", "state", "kind", "pool", "rounds of"], &rows);

@@ -46,7 +46,11 @@ impl Miner {
                     .collect();
                 let list = table(&["miner", "address", "wire", "state"], &rows);
                 let text = if rows.is_empty() { "no miners yet".to_owned() } else { list };
-                console.answer(&miners, &text, if miners.is_empty() { "assay lp miner add KEY URL" } else { "assay lp run" })
+                console.answer(
+                    &miners,
+                    &text,
+                    if miners.is_empty() { "assay lp miner add KEY URL" } else { "assay lp run" },
+                )
             }
         }
     }

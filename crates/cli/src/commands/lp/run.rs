@@ -56,7 +56,8 @@ fn executor(choice: Option<String>, key: Option<String>) -> Result<ExecutorChoic
         None => Ok(ExecutorChoice::None),
         Some("paper") => Ok(ExecutorChoice::Paper),
         Some(url) => {
-            let key = key.ok_or_else(|| input(format!("--executor {url}: give the service's --executor-key KEY too")))?;
+            let key =
+                key.ok_or_else(|| input(format!("--executor {url}: give the service's --executor-key KEY too")))?;
             let secret = std::env::var(API_KEY)
                 .map_err(|_| input(format!("--executor {url}: set {API_KEY} to the service's API key")))?;
             let api_key = ApiKey::new(&secret).map_err(|error| input(format!("{API_KEY}: {error}")))?;

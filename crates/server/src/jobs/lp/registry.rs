@@ -61,15 +61,15 @@ impl<'a> Registry<'a> {
     }
 
     /// Opens the database and does something with it.
-    pub(crate) fn with<T>(
-        &self,
-        work: impl AsyncFnOnce(JobsDatabase) -> Result<T, JobError>,
-    ) -> Result<T, JobError> {
+    pub(crate) fn with<T>(&self, work: impl AsyncFnOnce(JobsDatabase) -> Result<T, JobError>) -> Result<T, JobError> {
         if self.workspace.dry_run
             && let DatabaseLocation::Sqlite(path) = &self.location
             && !path.exists()
         {
-            return Err(JobError::Input(format!("{}: there is no database yet, and a dry run makes none", self.location)));
+            return Err(JobError::Input(format!(
+                "{}: there is no database yet, and a dry run makes none",
+                self.location
+            )));
         }
         runtime(2)?.block_on(async { work(JobsDatabase::open(&self.location).await?).await })
     }
@@ -155,7 +155,8 @@ pub(crate) fn runtime(threads: usize) -> Result<Runtime, JobError> {
 }
 
 async fn find(database: &JobsDatabase, job_id: &str) -> Result<JobRow, JobError> {
-    let missing = || JobError::Input(format!("there is no job `{job_id}`: `assay lp job list` shows the jobs there are"));
+    let missing =
+        || JobError::Input(format!("there is no job `{job_id}`: `assay lp job list` shows the jobs there are"));
     database.job(job_id).await?.ok_or_else(missing)
 }
 
@@ -168,7 +169,8 @@ fn row(shown: &JobShown) -> Result<JobRow, JobError> {
 
 /// A stored job as it is shown.
 pub(crate) fn shown(row: &JobRow) -> Result<JobShown, JobError> {
-    let damaged = |error: serde_json::Error| JobError::Check(format!("job {} as stored does not read: {error}", row.job_id));
+    let damaged =
+        |error: serde_json::Error| JobError::Check(format!("job {} as stored does not read: {error}", row.job_id));
     Ok(JobShown { job: serde_json::from_str(&row.config).map_err(damaged)?, is_active: row.is_active })
 }
 

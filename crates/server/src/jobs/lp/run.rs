@@ -10,7 +10,9 @@ use assay_miner::{AxonKey, MinerClient, system_clock};
 use assay_store::database::{DatabaseLocation, JobsDatabase, PoolEventsReader};
 use assay_types::public_key_text;
 pub use assay_validator::executor::ApiKey;
-use assay_validator::{Clock, DatabaseSource, EventSource, Executor, HttpExecutor, PaperExecutor, Report, Reporter, Settings};
+use assay_validator::{
+    Clock, DatabaseSource, EventSource, Executor, HttpExecutor, PaperExecutor, Report, Reporter, Settings,
+};
 use serde::Serialize;
 
 use crate::error::JobError;
@@ -90,9 +92,8 @@ impl RunRequest {
         let axon = self.axon_secret.map(|secret| AxonKey::from_mini_secret(&secret)).transpose();
         let axon = axon.map_err(|error| input(&error))?;
         let asks_axon = axon.is_some();
-        let events_db = self.events_db.clone().unwrap_or_else(|| {
-            DatabaseLocation::Sqlite(workspace.home.path().join(index::FILE))
-        });
+        let events_db =
+            self.events_db.clone().unwrap_or_else(|| DatabaseLocation::Sqlite(workspace.home.path().join(index::FILE)));
         let mut ran = Ran {
             validator,
             jobs_db: registry.location().to_string(),
@@ -110,7 +111,8 @@ impl RunRequest {
                 ExecutorChoice::None => None,
                 ExecutorChoice::Paper => {
                     let rows = database.jobs().await?;
-                    let jobs = rows.iter().map(|row| shown(row).map(|shown| shown.job)).collect::<Result<Vec<Job>, _>>()?;
+                    let jobs =
+                        rows.iter().map(|row| shown(row).map(|shown| shown.job)).collect::<Result<Vec<Job>, _>>()?;
                     Some(Arc::new(PaperExecutor::new(Arc::clone(&source), jobs)))
                 }
                 ExecutorChoice::Service { url, key: service, api_key } => {
