@@ -5,16 +5,20 @@
 //! Pure: blocks, events, answers and times are arguments. Who asks the miners, keeps the
 //! records and moves real money is the edges' business.
 
+#![allow(clippy::needless_range_loop, reason = "loops over the two tokens index several arrays at once")]
+
 mod amounts;
 mod books;
 mod clock;
 mod decision;
 mod error;
 pub mod fixed;
+pub mod fixed_path;
 mod job;
 mod judge;
 mod market;
 mod participant;
+pub mod protocol;
 mod query;
 pub mod record;
 pub mod replay;

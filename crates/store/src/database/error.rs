@@ -237,3 +237,22 @@ fn is_passing(code: &str) -> bool {
     }
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        for code in ["5", "6", "261", "517", "08006", "40001", "40P01", "53300", "57P01", "57P03"] {
+            assert!(is_passing(code), "{code}");
+        }
+        for code in ["1", "8", "11", "1555", "2067", "23505", "42501", "42P01", "22021"] {
+            assert!(!is_passing(code), "{code}");
+        }
+        let away = || sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into());
+        assert!(DatabaseError::Sql { action: "read", source: away() }.is_retryable());
+        assert!(DatabaseError::TimedOut { action: "read", seconds: 1 }.is_retryable());
+        assert!(!DatabaseError::Sql { action: "read", source: sqlx::Error::RowNotFound }.is_retryable());
+    }
+}

@@ -67,13 +67,25 @@ impl From<bool> for Argument {
 pub(super) struct Statement {
     /// What it does, for errors.
     pub action: &'static str,
-    sql: Cow<'static, str>,
+    text: Text,
     arguments: Vec<Argument>,
+}
+
+/// The text of a statement.
+#[derive(Debug, Clone)]
+enum Text {
+    Given(Cow<'static, str>),
+    /// `head VALUES (…), (…), … tail` with rows of so many arguments.
+    Insert {
+        head: String,
+        tail: String,
+        width: usize,
+    },
 }
 
 impl Statement {
     pub fn new(action: &'static str, sql: impl Into<Cow<'static, str>>) -> Self {
-        Self { action, sql: sql.into(), arguments: Vec::new() }
+        Self { action, text: Text::Given(sql.into()), arguments: Vec::new() }
     }
 
     pub fn bind(mut self, argument: impl Into<Argument>) -> Self {
@@ -81,7 +93,7 @@ impl Statement {
         self
     }
 
-    /// Statements that together insert `rows`: `head (…), (…), … tail`, in chunks.
+    /// Statements that together insert `rows`: `head VALUES (…), (…), … tail`, in chunks.
     pub fn insert_many(
         action: &'static str,
         head: &str,
@@ -89,28 +101,16 @@ impl Statement {
         rows: impl IntoIterator<Item = Vec<Argument>>,
     ) -> Vec<Self> {
         let mut statements: Vec<Self> = Vec::new();
-        let mut open: Option<(String, Vec<Argument>)> = None;
-        let mut close = |open: Option<(String, Vec<Argument>)>| {
-            if let Some((mut sql, arguments)) = open {
-                sql.push(' ');
-                sql.push_str(tail);
-                statements.push(Self { action, sql: sql.into(), arguments });
-            }
-        };
         for row in rows {
-            if open.as_ref().is_some_and(|(_, arguments)| arguments.len() + row.len() > MAX_ARGUMENTS) {
-                close(open.take());
+            let width = row.len();
+            match statements.last_mut() {
+                Some(open) if open.arguments.len() + width <= MAX_ARGUMENTS => open.arguments.extend(row),
+                _ => {
+                    let text = Text::Insert { head: head.to_owned(), tail: tail.to_owned(), width };
+                    statements.push(Self { action, text, arguments: row });
+                }
             }
-            let (sql, arguments) = open.get_or_insert_with(|| (format!("{head} VALUES "), Vec::new()));
-            sql.push_str(if arguments.is_empty() { "(" } else { ", (" });
-            for (index, argument) in row.into_iter().enumerate() {
-                arguments.push(argument);
-                let comma = if index == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}${}", arguments.len()));
-            }
-            sql.push(')');
         }
-        close(open);
         statements
     }
 
@@ -123,39 +123,59 @@ impl Statement {
         }
     }
 
-    /// Statements made at run time differ in their number of rows: keeping each prepared
-    /// would fill the connection's cache.
-    fn is_persistent(&self) -> bool {
-        matches!(self.sql, Cow::Borrowed(_))
-    }
-
     pub fn sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
-        let persistent = self.is_persistent();
-        let query = match self.sql {
-            Cow::Borrowed(sql) => sqlx::query(sql),
-            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql)),
+        let query = match self.text {
+            Text::Given(Cow::Borrowed(sql)) => sqlx::query(sql),
+            Text::Given(Cow::Owned(sql)) => sqlx::query(AssertSqlSafe(sql)).persistent(false),
+            Text::Insert { head, tail, width } => {
+                // SQLite looks numbered arguments up one by one, which makes thousands slow.
+                let sql = insert(&head, &tail, width, self.arguments.len(), |sql, _| sql.push('?'));
+                sqlx::query(AssertSqlSafe(sql)).persistent(false)
+            }
         };
-        let query = self.arguments.into_iter().fold(query, |query, argument| match argument {
+        self.arguments.into_iter().fold(query, |query, argument| match argument {
             Argument::Text(text) => query.bind(text),
             Argument::Integer(number) => query.bind(number),
             Argument::Bool(flag) => query.bind(flag),
-        });
-        query.persistent(persistent)
+        })
     }
 
     pub fn postgres(self) -> Query<'static, Postgres, PgArguments> {
-        let persistent = self.is_persistent();
-        let query = match self.sql {
-            Cow::Borrowed(sql) => sqlx::query(sql),
-            Cow::Owned(sql) => sqlx::query(AssertSqlSafe(sql)),
+        let query = match self.text {
+            Text::Given(Cow::Borrowed(sql)) => sqlx::query(sql),
+            Text::Given(Cow::Owned(sql)) => sqlx::query(AssertSqlSafe(sql)).persistent(false),
+            Text::Insert { head, tail, width } => {
+                let sql = insert(&head, &tail, width, self.arguments.len(), |sql, number| {
+                    sql.push('$');
+                    sql.push_str(&number.to_string());
+                });
+                sqlx::query(AssertSqlSafe(sql)).persistent(false)
+            }
         };
-        let query = self.arguments.into_iter().fold(query, |query, argument| match argument {
+        self.arguments.into_iter().fold(query, |query, argument| match argument {
             Argument::Text(text) => query.bind(text),
             Argument::Integer(number) => query.bind(number),
             Argument::Bool(flag) => query.bind(flag),
-        });
-        query.persistent(persistent)
+        })
     }
+}
+
+/// The text of an insert of `arguments` in rows of `width`. Such texts are not kept prepared:
+/// each number of rows is another statement, and they would fill the connection's cache.
+fn insert(head: &str, tail: &str, width: usize, arguments: usize, place: impl Fn(&mut String, usize)) -> String {
+    let mut sql = format!("{head} VALUES ");
+    for number in 1..=arguments {
+        let column = (number - 1) % width;
+        sql.push_str(match (column, number) {
+            (0, 1) => "(",
+            (0, _) => "), (",
+            _ => ", ",
+        });
+        place(&mut sql, number);
+    }
+    sql.push_str(") ");
+    sql.push_str(tail);
+    sql
 }
 
 /// One row of an answer.

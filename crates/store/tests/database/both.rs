@@ -16,7 +16,7 @@ pub struct Empty {
 
 impl Empty {
     pub fn is_postgres(&self) -> bool {
-        matches!(self.location, DatabaseLocation::Postgres(_))
+        self.url.starts_with("postgres:")
     }
 }
 

@@ -86,6 +86,8 @@ async fn a_dropped_ingest_leaves_nothing() {
             })
             .await;
             drop(ingest);
+            // Waits for a commit that was under way, which a drop does not stop.
+            writer.put_pool(&pool()).await.unwrap();
             match done {
                 Some(done) => {
                     // A step that was dropped in its commit may have been made.

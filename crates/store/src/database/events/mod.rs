@@ -66,3 +66,25 @@ impl PoolEventsReader {
         self.pool.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::statement::Statement;
+
+    #[tokio::test]
+    async fn the_connections_of_a_reader_of_a_file_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = DatabaseLocation::Sqlite(folder.path().join("pools.db"));
+        let writer = PoolEventsWriter::open(&location).await.unwrap();
+        let reader = PoolEventsReader::open(&location).await.unwrap();
+        let insert =
+            || Statement::new("write", "INSERT INTO blocks (chain_id, number, hash, timestamp) VALUES (1, 1, '', 1)");
+        let error = reader.pool.execute(insert()).await.unwrap_err();
+        assert!(error.to_string().contains("readonly") && !error.is_retryable(), "{error}");
+        let drop = Statement::new("drop a table", "DROP TABLE blocks");
+        assert!(reader.pool.execute(drop).await.unwrap_err().to_string().contains("readonly"));
+        assert_eq!(reader.headers(1, 0..=9).await.unwrap(), []);
+        assert_eq!(writer.pool.execute(insert()).await.unwrap(), 1);
+    }
+}
