@@ -353,6 +353,14 @@ fn a_miner_that_does_not_answer_costs_itself() {
     serve(&["--strategy", "best"]).expect(2, &["--strategy", "best", "known are hold"]);
     serve(&["--strategy", "hold", "--validator", "me"]).expect(2, &["--validator", "`me` is no key"]);
     serve(&["--strategy", "fixed:610", "--job", &sample.job]).expect(2, &["--strategy", "grid of 60"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10"]).expect(2, &["--hotkey"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10", "--hotkey", "5Grw"]).expect(2, &["--hotkey", "5Grw"]);
+    let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+    serve(&["--strategy", "hold", "--validator", alice]).expect(2, &["--validator", "--wire axon-v10"]);
+    let both =
+        ["--strategy", "hold", "--wire", "axon-v10", "--hotkey", alice, "--validator", alice, "--validator", &friend];
+    let both = Served::start(&maker, &both);
+    assert_eq!((&both.1["validators"], &both.1["axon"]["validators"]), (&json!([friend]), &json!([alice])));
     let taken = url.trim_start_matches("http://");
     serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use assay_lp::record::Outcome;
-use assay_lp::{Job, RoundRecord, Window};
+use assay_lp::{Job, RoundRecord};
 use serde::Serialize;
 
 use crate::error::JobError;
@@ -138,13 +138,16 @@ impl LpBacktestRequest {
             let starts = from.saturating_sub(job.genesis).div_ceil(job.round_duration_seconds);
             first = first.max(starts);
         }
+        let none = || {
+            let text = "--from and --to leave no whole round of the events: take dates further apart";
+            JobError::Input(text.to_owned())
+        };
         if let Some(to) = seconds("--to", &self.to)? {
             let ended = to.saturating_sub(job.genesis) / job.round_duration_seconds;
-            last = last.min(ended.checked_sub(1).unwrap_or_default());
+            last = last.min(ended.checked_sub(1).ok_or_else(none)?);
         }
-        if first > last || Window::of(job, last).is_none() {
-            let text = "--from and --to leave no whole round of the events: take dates further apart";
-            return Err(JobError::Input(text.to_owned()));
+        if first > last {
+            return Err(none());
         }
         Ok((first, last))
     }
