@@ -274,6 +274,23 @@ fn wrong_input_says_what_is_right() {
 }
 
 #[test]
+fn rounds_and_backtests_have_their_pages() {
+    let sample = Sample::new();
+    let page = sample.home.file("page.html");
+    let written = |command: &str, rest: &[&str]| {
+        let done = sample.json(command, &[&["--report", page.to_str().unwrap()], rest].concat());
+        assert_eq!(text(&done["report"]), page.to_str().unwrap());
+        let html = std::fs::read_to_string(&page).unwrap();
+        std::fs::remove_file(&page).unwrap();
+        html
+    };
+    assert!(written("round", &["--round", "4", "--rounds", "2"]).contains("Round 5 of synthetic-weth-usd"));
+    assert!(written("backtest", &["--miner", "fixed:1200"]).contains("fixed:1200"));
+    let dry = sample.json("round", &["--report", page.to_str().unwrap(), "--dry-run"]);
+    assert_eq!((&dry["report"], page.exists()), (&Value::Null, false));
+}
+
+#[test]
 fn a_job_is_checked_alone() {
     let sample = Sample::new();
     let job = sample.home.json(&["lp", "job", "check", &sample.job]);

@@ -13,6 +13,7 @@ mod clock;
 mod decision;
 mod error;
 pub mod fixed;
+pub mod fixed_path;
 mod job;
 mod judge;
 mod market;
