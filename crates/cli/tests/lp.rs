@@ -274,6 +274,23 @@ fn wrong_input_says_what_is_right() {
 }
 
 #[test]
+fn rounds_and_backtests_have_their_pages() {
+    let sample = Sample::new();
+    let page = sample.home.file("page.html");
+    let written = |command: &str, rest: &[&str]| {
+        let done = sample.json(command, &[&["--report", page.to_str().unwrap()], rest].concat());
+        assert_eq!(text(&done["report"]), page.to_str().unwrap());
+        let html = std::fs::read_to_string(&page).unwrap();
+        std::fs::remove_file(&page).unwrap();
+        html
+    };
+    assert!(written("round", &["--round", "4", "--rounds", "2"]).contains("Round 5 of synthetic-weth-usd"));
+    assert!(written("backtest", &["--miner", "fixed:1200"]).contains("fixed:1200"));
+    let dry = sample.json("round", &["--report", page.to_str().unwrap(), "--dry-run"]);
+    assert_eq!((&dry["report"], page.exists()), (&Value::Null, false));
+}
+
+#[test]
 fn a_job_is_checked_alone() {
     let sample = Sample::new();
     let job = sample.home.json(&["lp", "job", "check", &sample.job]);
@@ -353,6 +370,14 @@ fn a_miner_that_does_not_answer_costs_itself() {
     serve(&["--strategy", "best"]).expect(2, &["--strategy", "best", "known are hold"]);
     serve(&["--strategy", "hold", "--validator", "me"]).expect(2, &["--validator", "`me` is no key"]);
     serve(&["--strategy", "fixed:610", "--job", &sample.job]).expect(2, &["--strategy", "grid of 60"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10"]).expect(2, &["--hotkey"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10", "--hotkey", "5Grw"]).expect(2, &["--hotkey", "5Grw"]);
+    let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+    serve(&["--strategy", "hold", "--validator", alice]).expect(2, &["--validator", "--wire axon-v10"]);
+    let both =
+        ["--strategy", "hold", "--wire", "axon-v10", "--hotkey", alice, "--validator", alice, "--validator", &friend];
+    let both = Served::start(&maker, &both);
+    assert_eq!((&both.1["validators"], &both.1["axon"]["validators"]), (&json!([friend]), &json!([alice])));
     let taken = url.trim_start_matches("http://");
     serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
 }
