@@ -153,7 +153,7 @@ impl<'a> Follower<'a> {
                 self.give_up(window.number, "its first block is not known any more");
                 continue;
             };
-            pump.advance(start.number)
+            tokio::task::block_in_place(|| pump.advance(start.number))
                 .map_err(|source| ValidatorError::Engine { job_id: job.job_id.clone(), source: Box::new(source) })?;
             feed.begin_window(start.number);
             if !self.registry.borrow().active.contains(&job.job_id) && self.unfinished.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_lp::protocol::RevealRequest;
 use assay_lp::{Checkpoint, RebalanceAnswer, RebalanceQuery, Reply};
-use assay_miner::{Ask, Fault, MinerClient, MinerEndpoint, Outcome, Reveal};
+use assay_miner::{Ask, Asked, Fault, MinerClient, MinerEndpoint, Outcome, Reveal, Revealed};
 use assay_store::database::{Prediction, RoundMode};
 
 use crate::clock::Hold;
@@ -45,62 +45,58 @@ pub(crate) async fn ask(
     let asked = client.ask_all(asks, deadline).await;
     // Nobody opens an answer while another may still seal one.
     hold.sleep_until(closes_ms).await;
-    let reveals: Vec<(usize, Reveal)> = asked
-        .iter()
-        .zip(&places)
-        .enumerate()
-        .filter_map(|(index, (asked, (endpoint, query)))| {
-            let Outcome::Committed(commitment) = asked.outcome else { return None };
-            let request = RevealRequest {
-                job_id: query.job_id.clone(),
-                round_id: query.round_id.clone(),
-                checkpoint: query.block_number,
-                commitment,
-            };
-            Some((index, Reveal { endpoint: endpoint.clone(), request }))
-        })
-        .collect();
     let deadline = hold.clock().instant_at(closes_ms.saturating_add(reveal_seconds.saturating_mul(1_000)));
-    let (indices, reveals): (Vec<usize>, Vec<Reveal>) = reveals.into_iter().unzip();
+    let reveals = asked.iter().zip(&places).enumerate().filter_map(|(index, (asked, (endpoint, query)))| {
+        let Outcome::Committed(commitment) = asked.outcome else { return None };
+        let request = RevealRequest {
+            job_id: query.job_id.clone(),
+            round_id: query.round_id.clone(),
+            checkpoint: query.block_number,
+            commitment,
+        };
+        Some((index, Reveal { endpoint: endpoint.clone(), request }))
+    });
+    let (indices, reveals): (Vec<usize>, Vec<Reveal>) = reveals.unzip();
     let revealed = client.reveal_all(reveals, deadline).await;
-    let mut revealed: BTreeMap<usize, _> = indices.into_iter().zip(revealed).collect();
-    asked
-        .into_iter()
-        .zip(places)
-        .enumerate()
-        .map(|(index, (asked, (_, query)))| {
-            let received = i64::try_from(asked_at.saturating_add(asked.response_ms)).ok();
-            let mut row = empty_row(&query.round_id, &asked.miner, checkpoint.index);
-            row.authenticated = asked.authenticated;
-            row.response_ms = Some(asked.response_ms);
-            let told = asked.reply();
-            let reply = match asked.outcome {
-                Outcome::Failed(fault) => told.unwrap_or_else(|| Reply::Missed(fault.to_string())),
-                Outcome::Open(answer) => {
-                    row.received_at = received;
-                    row.answer = serde_json::to_string(&answer).ok();
-                    Reply::Answer(answer)
+    let mut revealed: BTreeMap<usize, Revealed> = indices.into_iter().zip(revealed).collect();
+    let answered = asked.into_iter().zip(places).enumerate().map(|(index, (asked, (_, query)))| {
+        let row = empty_row(&query.round_id, &asked.miner, checkpoint.index);
+        answered(asked, revealed.remove(&index), row, asked_at)
+    });
+    answered.collect()
+}
+
+/// One miner's two phases, put together.
+fn answered(asked: Asked, revealed: Option<Revealed>, mut row: Prediction, asked_at: u64) -> Answered {
+    row.authenticated = asked.authenticated;
+    row.response_ms = Some(asked.response_ms);
+    let received = i64::try_from(asked_at.saturating_add(asked.response_ms)).ok();
+    let told = asked.reply();
+    let reply = match asked.outcome {
+        Outcome::Failed(fault) => told.unwrap_or_else(|| Reply::Missed(fault.to_string())),
+        Outcome::Open(answer) => {
+            row.received_at = received;
+            row.answer = serde_json::to_string(&answer).ok();
+            Reply::Answer(answer)
+        }
+        Outcome::Committed(commitment) => {
+            row.received_at = received;
+            row.commitment = Some(commitment.to_string());
+            match revealed.map(|revealed| revealed.outcome) {
+                Some(Ok(opened)) => {
+                    row.answer = Some(opened.text);
+                    row.salt = Some(opened.salt);
+                    Reply::Answer(opened.answer)
                 }
-                Outcome::Committed(commitment) => {
-                    row.received_at = received;
-                    row.commitment = Some(commitment.to_string());
-                    match revealed.remove(&index).map(|revealed| revealed.outcome) {
-                        Some(Ok(opened)) => {
-                            row.answer = Some(opened.text);
-                            row.salt = Some(opened.salt);
-                            Reply::Answer(opened.answer)
-                        }
-                        Some(Err(fault)) => not_opened(&fault),
-                        None => not_opened(&Fault::Late),
-                    }
-                }
-            };
-            if let Reply::Missed(reason) | Reply::Invalid(reason) = &reply {
-                row.refusal_reason = Some(reason.clone());
+                Some(Err(fault)) => not_opened(&fault),
+                None => not_opened(&Fault::Late),
             }
-            Answered { reply, row }
-        })
-        .collect()
+        }
+    };
+    if let Reply::Missed(reason) | Reply::Invalid(reason) = &reply {
+        row.refusal_reason = Some(reason.clone());
+    }
+    Answered { reply, row }
 }
 
 pub(crate) fn empty_row(round_id: &str, miner: &str, checkpoint: u32) -> Prediction {

@@ -8,7 +8,7 @@ use assay_lp::Job;
 use assay_miner::MinerClient;
 use assay_store::database::{DatabaseError, JobRow, JobsDatabase, MinerRow};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::error::ValidatorError;
 use crate::executor::Executor;
@@ -59,74 +59,115 @@ pub async fn run(
             return Err(ValidatorError::UnknownJob { job_id: job_id.clone() });
         }
     }
-    let wanted = |job_id: &str| settings.jobs.as_ref().is_none_or(|jobs| jobs.contains(job_id));
     let (registered, watching) = watch::channel(registry);
     let (stopping, stopped) = watch::channel(false);
-    let mut running = BTreeSet::new();
-    let mut tasks = JoinSet::new();
-    // A stepped clock must not move while jobs are being started.
-    let mut starting = Some(source.clock().hold());
-    let mut rows = rows;
-    let (mut ended, mut failed) = (0, None);
+    let mut work = Work {
+        database,
+        source,
+        settings,
+        watching,
+        stopped,
+        tasks: JoinSet::new(),
+        begun: BTreeSet::new(),
+        ended: 0,
+        failed: None,
+    };
+    work.begin(&rows);
     tokio::pin!(stop);
-    loop {
-        for row in rows.iter().filter(|row| row.is_active && wanted(&row.job_id)) {
-            if running.contains(&row.job_id) {
-                continue;
-            }
-            let job = read_job(row)?;
-            running.insert(job.job_id.clone());
-            let work =
-                (job, database.clone(), Arc::clone(&source), settings.clone(), watching.clone(), stopped.clone());
-            let hold = source.clock().hold();
-            tasks.spawn(async move {
-                let (job, database, source, settings, watching, stopped) = work;
-                let job_id = job.job_id.clone();
-                let done = follow_job(job, &database, &*source, &settings, watching, stopped, hold).await;
-                (job_id, done)
-            });
-        }
-        drop(starting.take());
+    while !work.is_over() {
         tokio::select! {
             () = &mut stop => break,
-            joined = tasks.join_next(), if !tasks.is_empty() => {
-                if let Some(Ok((job_id, done))) = joined {
-                    let active = registered.borrow().active.contains(&job_id);
-                    match done {
-                        // It may be made active again.
-                        Ok(()) if !active => _ = running.remove(&job_id),
-                        Ok(()) => ended += 1,
-                        Err(error) => {
-                            settings.reporter.say(Report::Stopped { job_id: job_id.clone(), reason: error.to_string() });
-                            if may_pass(&error) {
-                                running.remove(&job_id);
-                            } else {
-                                failed = Some(error);
-                            }
-                        }
-                    }
-                }
-                if tasks.is_empty() && (ended > 0 || failed.is_some()) {
-                    break;
-                }
+            Some(joined) = work.tasks.join_next() => {
+                let active = registered.borrow().active.clone();
+                work.end(joined, &active);
             }
             () = tokio::time::sleep(REFRESH) => {
                 // While the database is away, what was registered stays.
-                if let Ok((registry, read)) = read(&database).await {
-                    rows = read;
+                if let Ok((registry, rows)) = read(&work.database).await {
                     _ = registered.send(registry);
+                    work.begin(&rows);
                 }
             }
         }
     }
     _ = stopping.send(true);
-    while let Some(joined) = tasks.join_next().await {
-        if let Ok((job_id, Err(error))) = joined {
-            settings.reporter.say(Report::Stopped { job_id, reason: error.to_string() });
-            failed = Some(error);
+    while let Some(joined) = work.tasks.join_next().await {
+        work.end(joined, &BTreeSet::new());
+    }
+    work.failed.map_or(Ok(()), Err)
+}
+
+/// The jobs at work.
+struct Work {
+    database: JobsDatabase,
+    source: Arc<dyn EventSource>,
+    settings: Settings,
+    watching: watch::Receiver<Registry>,
+    stopped: watch::Receiver<bool>,
+    tasks: JoinSet<(String, Result<(), ValidatorError>)>,
+    /// Jobs that are not to be begun: they run, or stopped for good.
+    begun: BTreeSet<String>,
+    /// Jobs whose source has no more blocks.
+    ended: usize,
+    failed: Option<ValidatorError>,
+}
+
+impl Work {
+    /// Begins the active jobs that do not run.
+    fn begin(&mut self, rows: &[JobRow]) {
+        // A stepped clock must not move while jobs are being started.
+        let _starting = self.source.clock().hold();
+        let wanted = |job_id: &str| self.settings.jobs.as_ref().is_none_or(|jobs| jobs.contains(job_id));
+        let new: Vec<&JobRow> = rows
+            .iter()
+            .filter(|row| row.is_active && wanted(&row.job_id) && !self.begun.contains(&row.job_id))
+            .collect();
+        for row in new {
+            self.begun.insert(row.job_id.clone());
+            let job = match read_job(row) {
+                Ok(job) => job,
+                Err(error) => {
+                    self.fail(row.job_id.clone(), error);
+                    continue;
+                }
+            };
+            let (database, source, settings) = (self.database.clone(), Arc::clone(&self.source), self.settings.clone());
+            let (watching, stopped) = (self.watching.clone(), self.stopped.clone());
+            let hold = source.clock().hold();
+            self.tasks.spawn(async move {
+                let job_id = job.job_id.clone();
+                (job_id, follow_job(job, &database, &*source, &settings, watching, stopped, hold).await)
+            });
         }
     }
-    failed.map_or(Ok(()), Err)
+
+    /// Takes in how a job ended.
+    fn end(&mut self, joined: Result<(String, Result<(), ValidatorError>), JoinError>, active: &BTreeSet<String>) {
+        match joined {
+            Ok((job_id, Ok(()))) if active.contains(&job_id) => self.ended += 1,
+            // It may be made active again.
+            Ok((job_id, Ok(()))) => _ = self.begun.remove(&job_id),
+            Ok((job_id, Err(error))) => self.fail(job_id, error),
+            Err(error) => {
+                let job_id = "unknown".to_owned();
+                self.fail(job_id.clone(), ValidatorError::Stopped { job_id, reason: error.to_string() });
+            }
+        }
+    }
+
+    fn fail(&mut self, job_id: String, error: ValidatorError) {
+        self.settings.reporter.say(Report::Stopped { job_id: job_id.clone(), reason: error.to_string() });
+        if may_pass(&error) {
+            self.begun.remove(&job_id);
+        } else {
+            self.failed = Some(error);
+        }
+    }
+
+    /// Whether no job runs and none will.
+    fn is_over(&self) -> bool {
+        self.tasks.is_empty() && (self.ended > 0 || self.failed.is_some())
+    }
 }
 
 /// Whether a job that stopped this way is tried again.
