@@ -12,7 +12,8 @@ use crate::market::{Market, Recorded, Request};
 use crate::participant::{Holdings, Participant};
 use crate::query::{DesiredPosition, RebalanceAnswer, RebalanceQuery, RoundType};
 use crate::record::{
-    AnswerRecord, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE, RoundRecord,
+    AnswerRecord, EXECUTED, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE,
+    RoundRecord,
 };
 use crate::value::{price_float, value_in_token1};
 
@@ -307,6 +308,28 @@ impl Round {
         Ok(())
     }
 
+    /// The positions that the open checkpoint's answer asks for and that do not stand yet.
+    #[must_use]
+    pub fn pending(&self, miner: usize) -> Option<&[DesiredPosition]> {
+        self.seats[miner].pending.as_deref()
+    }
+
+    /// Takes the open checkpoint's decision back because nobody could execute it: what stood
+    /// stands on, and the miner is not blamed.
+    pub fn not_executed(&mut self, miner: usize, reason: &str) {
+        let seat = &mut self.seats[miner];
+        if seat.pending.take().is_none() {
+            return;
+        }
+        if let Some(answer) = seat.answers.last_mut() {
+            answer.outcome = Outcome::Kept;
+            answer.reason = Some(format!("not executed: {reason}"));
+            answer.positions.clear();
+        }
+        let stood = seat.answers.iter().rev().find(|answer| answer.outcome == Outcome::Rebalanced);
+        seat.wanted = stood.map_or_else(Vec::new, |answer| answer.positions.clone());
+    }
+
     /// Keeps the largest loss of inventory and principal against holding.
     fn note_loss(&mut self, miner: usize) -> Result<(), LpError> {
         let overflow = || LpError::Overflow { what: "a value" };
@@ -369,6 +392,53 @@ impl Round {
             miners,
             winner: None,
         };
+        judge(&mut record)?;
+        Ok(record)
+    }
+}
+
+/// Where a vault's tokens were at the end of a live round, as its executor says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Executed {
+    /// Tokens that are not placed.
+    pub inventory: Amounts,
+    /// Tokens in positions, fees left out.
+    pub principal: Amounts,
+    /// Fees that are not collected.
+    pub owed: Amounts,
+    /// Fees collected at rebalances, part of the inventory or placed again.
+    pub collected: Amounts,
+    /// Tokens paid into the pool to swap the inventory.
+    pub swapped: Amounts,
+    /// Times that gas was paid.
+    pub executions: u32,
+    /// Rebalances, the first deployment not counted.
+    pub rebalances: u32,
+}
+
+impl Round {
+    /// Ends a round of one miner whose capital an executor moved: tokens and executions are
+    /// the executor's, the rest is the simulation's.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_executed(self, end: BlockTime, executed: Executed) -> Result<RoundRecord, LpError> {
+        let mut record = self.finish(end)?;
+        EXECUTED.clone_into(&mut record.simulation);
+        let Executed { inventory, principal, owed, collected, swapped, executions, rebalances } = executed;
+        for miner in &mut record.miners {
+            let simulated = miner.measured.clone();
+            miner.measured = Measured {
+                inventory,
+                principal,
+                owed,
+                collected,
+                swapped,
+                executions,
+                rebalances,
+                ..simulated
+            };
+        }
         judge(&mut record)?;
         Ok(record)
     }

@@ -333,7 +333,11 @@ fn without_effect(record: &RoundRecord) -> String {
                     short_name(&miner.miner),
                     answer.checkpoint.to_string(),
                     answer.outcome.name().to_owned(),
-                    answer.reason.as_deref().map_or_else(|| "no reason given".to_owned(), clean),
+                    match (&answer.reason, answer.outcome) {
+                        (Some(reason), _) => clean(reason),
+                        (None, Outcome::Missed) => "none in time, or none revealed".to_owned(),
+                        (None, _) => "no reason given".to_owned(),
+                    },
                 ]);
             }
         }

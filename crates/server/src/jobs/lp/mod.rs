@@ -9,11 +9,15 @@ pub mod job_file;
 pub mod miners;
 pub mod practice;
 pub mod records;
+pub mod registry;
 pub mod round;
+pub mod run;
 pub mod sample;
 pub mod scores;
 pub mod serve;
+pub mod standings;
 pub mod verify;
+pub mod weighing;
 
 use assay_lp::LpError;
 
