@@ -310,7 +310,7 @@ impl Served {
         let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
         let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        while !said.ends_with("}\n") {
+        while !said.ends_with("\n}\n") {
             assert_ne!(std::io::BufRead::read_line(&mut out, &mut said).unwrap(), 0, "it ended early: {said}");
         }
         Self(child, serde_json::from_str(&said).unwrap())

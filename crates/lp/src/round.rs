@@ -52,8 +52,8 @@ struct Seat {
     participant: Participant,
     answers: Vec<AnswerRecord>,
     shown: Option<RebalanceQuery>,
-    wanted: Vec<DesiredPosition>,
-    asked_before: bool,
+    /// What the miner asked for last, once it asked for anything.
+    wanted: Option<Vec<DesiredPosition>>,
     pending: Option<Vec<DesiredPosition>>,
     refused: bool,
     max_il_ppm: u32,
@@ -71,6 +71,8 @@ pub struct Round {
     sqrt_price_x96: U256,
     fee_pips: Option<u32>,
     checkpoints: Vec<Checkpoint>,
+    /// Where the answers of the last checkpoint took effect; 0 while it is open.
+    effective_block: u64,
     seats: Vec<Seat>,
     requests: u64,
     unexplained: u64,
@@ -107,8 +109,7 @@ impl Round {
                 participant: Participant::new(pool.clone(), job.inventory, start.number)?,
                 answers: Vec::new(),
                 shown: None,
-                wanted: Vec::new(),
-                asked_before: false,
+                wanted: None,
                 pending: None,
                 refused: false,
                 max_il_ppm: 0,
@@ -127,6 +128,7 @@ impl Round {
             sqrt_price_x96: price,
             fee_pips,
             checkpoints: Vec::new(),
+            effective_block: 0,
             seats,
             requests: 0,
             unexplained: 0,
@@ -186,6 +188,16 @@ impl Round {
             let reason = format!("checkpoint {} follows {}", checkpoint.index, self.checkpoints.len());
             return Err(LpError::Order(reason));
         }
+        if checkpoint.block < self.effective_block || !self.checkpoints.is_empty() && self.effective_block == 0 {
+            let seconds = self.job.answer_seconds;
+            let reason = format!(
+                "checkpoint {} at block {} comes before the answers of the one before take effect: {seconds} s to \
+                 answer do not fit between checkpoints; lower answer_seconds or ask less often",
+                checkpoint.index, checkpoint.block
+            );
+            return Err(LpError::Order(reason));
+        }
+        self.effective_block = 0;
         self.checkpoints.push(checkpoint);
         let mut queries = Vec::with_capacity(self.seats.len());
         for index in 0..self.seats.len() {
@@ -260,15 +272,12 @@ impl Round {
             Reply::Answer(RebalanceAnswer { desired_positions: Some(mut desired), .. }) => {
                 desired.iter_mut().for_each(|position| position.confidence = None);
                 let counts = seat.participant.executions() > 0;
-                let last = seat.asked_before.then_some(seat.wanted.as_slice());
-                match decide(&self.job, &shown, last, counts, &desired) {
-                    Ok(Decision::Keep) => seat.asked_before = true,
+                match decide(&self.job, &shown, seat.wanted.as_deref(), counts, &desired) {
+                    Ok(Decision::Keep) => {}
                     Ok(Decision::Rebalance) => {
                         answer.outcome = Outcome::Rebalanced;
                         answer.positions.clone_from(&desired);
-                        seat.wanted.clone_from(&desired);
                         seat.pending = Some(desired);
-                        seat.asked_before = true;
                     }
                     Err(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
                 }
@@ -285,6 +294,7 @@ impl Round {
     /// # Errors
     /// When a miner's books overflow.
     pub fn take_effect(&mut self, block: u64) -> Result<(), LpError> {
+        self.effective_block = block;
         for miner in 0..self.seats.len() {
             if self.seats[miner].shown.is_some() {
                 self.note(miner, Reply::Missed("no answer before the deadline".into()))?;
@@ -295,13 +305,14 @@ impl Round {
             let done = seat.participant.rebalance(&desired, swaps, fee_pips, block);
             let Some(answer) = seat.answers.last_mut() else { continue };
             match done {
-                Ok(()) => answer.effective_block = Some(block),
+                Ok(()) => {
+                    answer.effective_block = Some(block);
+                    seat.wanted = Some(desired);
+                }
                 Err(error) => {
                     answer.outcome = Outcome::Invalid;
                     answer.reason = Some(error.to_string());
                     answer.positions.clear();
-                    // The same answer again is a new attempt.
-                    seat.asked_before = false;
                 }
             }
         }
@@ -326,8 +337,6 @@ impl Round {
             answer.reason = Some(format!("not executed: {reason}"));
             answer.positions.clear();
         }
-        let stood = seat.answers.iter().rev().find(|answer| answer.outcome == Outcome::Rebalanced);
-        seat.wanted = stood.map_or_else(Vec::new, |answer| answer.positions.clone());
     }
 
     /// Keeps the largest loss of inventory and principal against holding.
