@@ -34,7 +34,7 @@ test: cargo-present $(VENV)/.ready $(CONTRACTS)/.ready ## every test that needs 
 
 test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
-	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data --test 'data_*'
+	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data,assay-lp/test-data --test 'data_*'
 	cargo test -p assay-amm --locked --features test-data --test data_amm all_recorded_answers -- --nocapture
 
 # The fuzzer's instrumentation is a nightly option, which RUSTC_BOOTSTRAP opens on the pinned compiler.

@@ -1,6 +1,6 @@
 """Prints our speed beside the peers', each pair measured one after the other in one run.
 
-usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, learning,
+usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, rounds, learning,
                             hop, quote, ticks, replay, pool-memory, curve, balancer, alone (the AMM
                             engine, or `amm` for all of these)
 
@@ -22,7 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
-ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "learning"]
+ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "rounds", "learning"]
 AMM_ROWS = ["hop", "quote", "ticks", "replay", "pool-memory", "curve", "balancer", "alone"]
 table = []
 
@@ -220,6 +220,14 @@ def pool_memory():
     row(name, f"{mine['bytes']:,}", "amms-rs (no fee growth)", f"{mine['amms_bytes']:,}", ratio, "< 64,000", mine["bytes"] < 64_000)
 
 
+def rounds():
+    for case, limit in zip(ours("assay-lp", "rounds"), (1, 30)):
+        name = f"evaluation round, {case['miners']} miners re-executed, {case['case']} ({case['requests']:,} requests), s on one core"
+        value = f"{case['seconds']:.3f} (median {case['median']:.3f}), {case['peak_kb'] / 1024:.0f} MiB"
+        met = case["seconds"] < limit and case["peak_kb"] < 200_000
+        table.append((name, value, "none", "–", f"< {limit} s, < 200 MB", "yes" if met else "no"))
+
+
 def learning():
     lines = ours("assay-train", "learning")
     result = lines[-1]
@@ -241,7 +249,7 @@ def main():
     for name in wanted:
         print(f"{name} …", file=sys.stderr)
         {"ppo": ppo, "offpolicy": offpolicy, "backtest": backtest, "indicators": indicators,
-         "import": import_file, "memory": memory, "learning": learning, "hop": hop, "quote": quote,
+         "import": import_file, "memory": memory, "rounds": rounds, "learning": learning, "hop": hop, "quote": quote,
          "ticks": ticks, "replay": replay, "pool-memory": pool_memory, "curve": curve,
          "balancer": balancer, "alone": alone}[name]()
     head = ("work", "ours", "peer", "ratio", "target", "met")

@@ -5,6 +5,8 @@
 //! Pure: blocks, events, answers and times are arguments. Who asks the miners, keeps the
 //! records and moves real money is the edges' business.
 
+#![allow(clippy::needless_range_loop, reason = "loops over the two tokens index several arrays at once")]
+
 mod amounts;
 mod books;
 mod clock;

@@ -140,6 +140,12 @@ impl Market {
         self.replay.as_ref().map_or(0, |replay| replay.counts().mismatches)
     }
 
+    /// The fee of the latest swap, or the pool's own, in millionths, when one is known.
+    #[must_use]
+    pub fn fee_pips(&self) -> Option<u32> {
+        self.replay.as_ref().and_then(Replay::fee_pips)
+    }
+
     /// The recorded pool.
     #[must_use]
     pub fn pool(&self) -> Option<&ReplayPool> {

@@ -87,7 +87,7 @@ pub struct AnswerRecord {
     pub checkpoint: u32,
     /// What became of it.
     pub outcome: Outcome,
-    /// Why it was refused, missed or invalid.
+    /// Why it was refused or invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The wanted positions of a rebalance, without confidences.

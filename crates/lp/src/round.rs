@@ -1,7 +1,6 @@
 //! A round as it happens: questions, answers, requests of the market, and the record.
 
 use assay_amm::U256;
-use assay_amm::replay::ReplayPool;
 
 use crate::amounts::Amounts;
 use crate::clock::{BlockTime, Checkpoint};
@@ -40,7 +39,7 @@ pub struct Entrant {
 pub enum Reply {
     /// An answer in time, read.
     Answer(RebalanceAnswer),
-    /// None in time, or none revealed.
+    /// None in time, or none revealed; the reason is for the validator's own notes.
     Missed(String),
     /// One that does not read or does not fit its commitment.
     Invalid(String),
@@ -115,10 +114,7 @@ impl Round {
             })
         };
         let seats = entrants.into_iter().map(seat).collect::<Result<Vec<_>, _>>()?;
-        let fee_pips = match &pool {
-            ReplayPool::V3(pool) => Some(pool.fee_pips()),
-            ReplayPool::Slipstream(pool) => pool.fee_pips(),
-        };
+        let fee_pips = market.fee_pips();
         let path = vec![PathPoint { block: start.number, sqrt_price_x96: price }];
         Ok(Self {
             job: job.clone(),
@@ -250,7 +246,8 @@ impl Round {
         let mut answer =
             AnswerRecord { checkpoint, outcome: Outcome::Kept, reason: None, positions: vec![], effective_block: None };
         match reply {
-            Reply::Missed(reason) => (answer.outcome, answer.reason) = (Outcome::Missed, Some(reason)),
+            // Why the line was silent is the validator's own observation and no part of the record.
+            Reply::Missed(_) => answer.outcome = Outcome::Missed,
             Reply::Invalid(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
             Reply::Answer(RebalanceAnswer { accepted: false, refusal_reason, .. }) => {
                 (answer.outcome, answer.reason) = (Outcome::Refused, refusal_reason);
@@ -302,6 +299,8 @@ impl Round {
                     answer.outcome = Outcome::Invalid;
                     answer.reason = Some(error.to_string());
                     answer.positions.clear();
+                    // The same answer again is a new attempt.
+                    seat.asked_before = false;
                 }
             }
         }
