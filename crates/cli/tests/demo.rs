@@ -25,7 +25,7 @@ const ARTEFACTS: [&str; 10] = [
 fn the_demo_goes_through_the_whole_life_cycle() {
     let (home, done) = &*DEMO;
     let names: Vec<&str> = done["steps"].as_array().unwrap().iter().map(|step| text(&step["name"])).collect();
-    assert_eq!(names, ["data", "features", "train", "back-test", "signals", "audit"]);
+    assert_eq!(names, ["data", "features", "train", "back-test", "signals", "audit", "liquidity"]);
     let rows: Vec<&str> = done["table"].as_array().unwrap().iter().map(|row| text(&row["name"])).collect();
     assert_eq!(rows[..3], ["policy", "buy-and-hold", "flat"]);
     assert_eq!((text(&done["dataset"]), &done["synthetic"]), (SAMPLE, &Value::Bool(true)));

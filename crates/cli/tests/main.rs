@@ -15,6 +15,7 @@ mod data;
 mod demo;
 mod disk;
 mod features;
+mod lp;
 mod pool;
 mod resume;
 mod series;

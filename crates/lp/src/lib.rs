@@ -22,6 +22,7 @@ pub mod record;
 pub mod replay;
 pub mod reputation;
 pub mod round;
+pub mod strategy;
 mod value;
 pub mod weights;
 
@@ -36,4 +37,5 @@ pub use participant::{Held, Holdings, Participant};
 pub use query::{AnswerError, DesiredPosition, MinerMetadata, RebalanceAnswer, RebalanceQuery, RoundType};
 pub use record::{Mode, RoundRecord};
 pub use round::{Entrant, Reply, Round};
+pub use strategy::{Strategy, StrategyError};
 pub use value::{liquidity_for, price_float, token0_value, value_in_token1};

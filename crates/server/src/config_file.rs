@@ -31,7 +31,7 @@ pub fn read_config(path: Option<&Path>, overrides: &[String]) -> Result<Value, J
     Ok(Value::Object(config))
 }
 
-fn parse(path: &Path, text: &str) -> Result<Value, JobError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Value, JobError> {
     let error = |error: &dyn std::fmt::Display| JobError::Input(format!("{}: {error}", path.display()));
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| error(&e))?;

@@ -21,7 +21,7 @@ mod workspace;
 pub use assay_amm::PoolKind;
 pub use assay_lake::{ImportOptions, TradeKind};
 pub use assay_sim::{End, FoldWindow};
-pub use assay_types::{Dataset, FillRule, Market, Money, Price, Qty, Timeframe};
+pub use assay_types::{Dataset, FillRule, Hash, Market, Money, Price, Qty, Timeframe};
 pub use config_file::read_config;
 pub use error::{ErrorKind, JobError};
 pub use progress::{Advance, Progress};

@@ -8,6 +8,7 @@ use assay_server::report::{money, or_dash, percent, ratio};
 use assay_server::{JobError, Market, Timeframe, Workspace};
 use clap::Args;
 
+use super::lp::scores;
 use crate::output::{Console, table};
 
 #[derive(Args)]
@@ -71,15 +72,18 @@ fn text(done: &DemoDone) -> String {
     let kind =
         if done.synthetic { "SYNTHETIC data: nothing here says anything about a real market" } else { "real data" };
     format!(
-        "Assay demo on {} ({kind})\n{}\n\n{}\n\n  data_hash     {}\n  weights_hash  {}\n  equity_hash   {} (back-test and audit)\n  report        {}\n  signals       {}\n  {:.1} s in all",
+        "Assay demo on {} ({kind})\n{}\n\n{}\n\nLiquidity round {} on a SYNTHETIC pool\n{}\n\n  data_hash     {}\n  weights_hash  {}\n  equity_hash   {} (back-test and audit)\n  report        {}\n  signals       {}\n  round         {}\n  {:.1} s in all",
         done.dataset,
         steps.join("\n"),
         table(&head, &rows),
+        done.liquidity.round.round_id,
+        scores(&done.liquidity.round.scores),
         done.data_hash,
         done.weights_hash,
         done.equity_hash,
         done.report,
         done.signals,
+        done.liquidity.round.record.as_deref().unwrap_or_default(),
         done.seconds
     )
 }

@@ -5,6 +5,7 @@ mod backtest;
 mod data;
 mod demo;
 mod features;
+mod lp;
 mod pool;
 mod quote;
 mod run;
@@ -50,6 +51,9 @@ pub enum Command {
     /// A pool's events through the exact engine.
     #[command(subcommand)]
     Pool(pool::Pool),
+    /// Liquidity rounds: practice, backtests, and the audit of records.
+    #[command(subcommand)]
+    Lp(lp::Lp),
     /// Open any run id, hash or content id.
     Show(show::Show),
 }
@@ -70,6 +74,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Audit(command) => command.run(&workspace, console),
         Command::Quote(command) => command.run(&workspace, console).map(|()| true),
         Command::Pool(command) => command.run(&workspace, console),
+        Command::Lp(command) => command.run(&workspace, console),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
     }
 }

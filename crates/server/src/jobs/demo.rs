@@ -13,6 +13,7 @@ use crate::error::JobError;
 use crate::jobs::audit::audit_file;
 use crate::jobs::evaluate::{Evaluation, SYNTHETIC};
 use crate::jobs::import::Import;
+use crate::jobs::lp::sample::{SampleRound, sample_round};
 use crate::jobs::prepare::{prepare, range_text};
 use crate::jobs::runs::{LoadedRun, short_id};
 use crate::jobs::signals::{replay_signals, write_signals};
@@ -56,6 +57,8 @@ pub struct DemoDone {
     pub weights_hash: Hash,
     /// Lines of the closing table.
     pub table: Vec<Row>,
+    /// A liquidity round of every built-in miner on a synthetic pool.
+    pub liquidity: SampleRound,
     /// The report's page.
     pub report: String,
     /// The signal file.
@@ -153,8 +156,13 @@ impl Demo {
             return Err(JobError::Check(format!("the audit came to {found}, the back-test to {expected}")));
         }
         steps.done("audit", format!("{} signals accepted, the same equity_hash", audit.accepted));
+        let liquidity = sample_round(workspace, SEED)?;
+        let (round, events) = (&liquidity.round, liquidity.event_count);
+        let (miners, winner) = (round.scores.len(), round.winner.as_deref().unwrap_or("nobody"));
+        steps.done("liquidity", format!("{miners} miners on {events} events of a synthetic pool; winner {winner}"));
         Ok(DemoDone {
             steps: steps.list,
+            liquidity,
             run_id: trained.run_id,
             synthetic: evaluation.synthetic,
             dataset: dataset.to_string(),

@@ -9,6 +9,7 @@ pub mod features;
 pub mod fetch;
 pub mod import;
 pub mod list;
+pub mod lp;
 mod policy_decider;
 pub mod prepare;
 pub mod quote;

@@ -1,10 +1,12 @@
-//! The bundled sample: synthetic hourly candles for first runs without a network.
+//! Synthetic hourly candles.
 //!
 //! The market switches between three regimes (rising, falling, sideways) and returns
 //! carry a little momentum, so that a policy can learn something and yet cannot get
 //! rich. Everything made from it is labelled synthetic: the exchange is `synthetic`.
 
 use assay_types::{Candle, Candles, Market, Price, Qty, Timeframe};
+
+use super::Generator;
 
 /// Candles in the sample: two years of training and two of testing at the preset
 /// `medium` are 2 × 8,766 hours.
@@ -22,30 +24,6 @@ const HOURLY_VOLATILITY: f64 = 0.006;
 /// Share of the last hour's surprise that carries over into the next hour.
 const MOMENTUM: f64 = 0.05;
 const FIRST_PRICE: f64 = 20_000.0;
-
-/// SplitMix64: small, exact on every platform, and good enough for a sample.
-struct Generator(u64);
-
-impl Generator {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [0, 1).
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Nearly normal with mean 0 and variance 1: the sum of twelve uniforms less six,
-    /// which needs additions only.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
-}
 
 /// The sample of `seed`: [`SAMPLE_CANDLES`] hourly candles of `synthetic/BTC-USD` with
 /// one outage in the first half.

@@ -1,0 +1,284 @@
+//! Liquidity rounds on the bundled synthetic pool.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, DEMO, Home, text};
+
+/// The sample's clock: chain 31337 has none of its own.
+const CLOCK: &str = "1000000@1767225600+2";
+
+/// A home with the sample that the demo wrote, and nothing of the demo's own round.
+struct Sample {
+    home: Home,
+    job: String,
+    events: String,
+}
+
+impl Sample {
+    fn new() -> Self {
+        let home = Home::new();
+        let copy = |name: &str, key: &str| {
+            let to = home.file(name);
+            std::fs::copy(text(&DEMO.1["liquidity"][key]), &to).unwrap();
+            to.display().to_string()
+        };
+        let (job, events) = (copy("job.json", "job"), copy("events.csv", "events"));
+        Self { home, job, events }
+    }
+
+    fn arguments<'a>(&'a self, command: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+        let own = ["lp", command, &self.job, "--events", &self.events, "--block-clock", CLOCK];
+        [&own[..], rest].concat()
+    }
+
+    fn json(&self, command: &str, rest: &[&str]) -> Value {
+        self.home.json(&self.arguments(command, rest))
+    }
+
+    fn say(&self, command: &str, rest: &[&str]) -> Answer {
+        self.home.assay(&self.arguments(command, rest))
+    }
+
+    /// The job with one value changed, in a file of its own.
+    fn job_with(&self, name: &str, pointer: &str, value: Value) -> String {
+        let mut job: Value = serde_json::from_str(&std::fs::read_to_string(&self.job).unwrap()).unwrap();
+        *job.pointer_mut(pointer).unwrap() = value;
+        let file = self.home.file(name);
+        std::fs::write(&file, job.to_string()).unwrap();
+        file.display().to_string()
+    }
+}
+
+fn rows(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+#[test]
+fn the_demo_shows_a_round_beside_the_signals() {
+    let (home, done) = &*DEMO;
+    let round = &done["liquidity"]["round"];
+    assert_eq!((rows(&round["scores"]).len(), &done["liquidity"]["synthetic"]), (6, &json!(true)));
+    assert_eq!(round["winner"], round["scores"][0]["miner"]);
+    home.assay(&["lp", "verify", text(&round["record"])]).expect(0, &["arithmetic    holds", "hash          holds"]);
+}
+
+#[test]
+fn a_round_of_all_miners_gives_the_same_record_everywhere() {
+    let (one, other) = (Sample::new(), Sample::new());
+    let done = one.json("round", &["--miners", "all", "--round", "7"]);
+    let again = other.json("round", &["--miners", "all", "--at", "1003200"]);
+    let round = &done["rounds"][0];
+    assert_eq!((&round["number"], &round["checkpoints"], &round["unexplained"]), (&json!(7), &json!(5), &json!(0)));
+    assert_eq!(round["record_hash"], again["rounds"][0]["record_hash"]);
+    assert_eq!((text(&done["mode"]), text(&done["simulation"])), ("practice", "re-executed"));
+    let names: Vec<&str> = rows(&done["scores"]).iter().map(|row| text(&row["miner"])).collect();
+    for kind in ["hold", "full-range", "fixed:", "recentre:", "base-limit:", "volatility:"] {
+        assert!(names.iter().any(|name| name.starts_with(kind)), "{kind} is not in {names:?}");
+    }
+    assert_eq!(text(&done["winner"]), names[0]);
+    assert_eq!(round["paid"], Value::Null, "built-in miners are unpaid");
+    let hold = rows(&round["scores"]).iter().find(|row| row["miner"] == "hold").unwrap();
+    assert_eq!((&hold["over_hold"], &hold["judgement"]["fees"]), (&json!(0.0), &json!("0")));
+    let recentre = rows(&round["scores"]).iter().find(|row| text(&row["miner"]).starts_with("recentre")).unwrap();
+    assert_ne!(text(&recentre["judgement"]["fees"]), "0");
+    one.say("round", &["--round", "7"]).expect(0, &["winner", "fees", "practice, re-executed: no reputation moves"]);
+}
+
+#[test]
+fn a_dry_run_keeps_nothing_and_out_keeps_elsewhere() {
+    let sample = Sample::new();
+    let kept = |home: &Home| home.path().join("rounds").exists();
+    let dry = sample.json("round", &["--miners", "hold", "--dry-run"]);
+    assert_eq!((&dry["rounds"][0]["record"], kept(&sample.home)), (&Value::Null, false));
+    let folder = sample.home.file("elsewhere");
+    let done = sample.json("round", &["--miners", "hold", "--out", folder.to_str().unwrap()]);
+    assert!(text(&done["rounds"][0]["record"]).starts_with(folder.to_str().unwrap()));
+    assert_eq!(done["rounds"][0]["record_hash"], dry["rounds"][0]["record_hash"]);
+    assert!(!kept(&sample.home));
+}
+
+#[test]
+fn a_record_is_recomputed_from_itself_and_from_the_events() {
+    let sample = Sample::new();
+    let done = sample.json("round", &["--rounds", "3"]);
+    assert_eq!(rows(&done["rounds"]).len(), 3);
+    for round in rows(&done["rounds"]) {
+        let (record, hash) = (text(&round["record"]), text(&round["record_hash"]));
+        for name in [record, text(&round["round_id"]), &hash[..12]] {
+            let events = ["--events", &sample.events, "--block-clock", CLOCK];
+            let verified = sample.home.json(&[&["lp", "verify", name], &events[..]].concat());
+            assert_eq!((&verified["held"], text(&verified["record_hash"])), (&json!(true), hash));
+            let checks: Vec<&str> = rows(&verified["checks"]).iter().map(|check| text(&check["name"])).collect();
+            assert_eq!(checks, ["arithmetic", "shape", "hash", "re-execution"]);
+        }
+    }
+    sample.home.assay(&["lp", "verify", "no-such-round"]).expect(2, &["no-such-round", "rounds"]);
+    sample.home.assay(&["lp", "verify", &sample.job]).expect(2, &["job.json", "no record of a round"]);
+}
+
+/// A record's number by its path, one digit changed.
+fn changed(record: &Value, pointer: &str) -> Value {
+    let mut record = record.clone();
+    let value = record.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}"));
+    *value = match value {
+        Value::Number(number) => json!(number.as_u64().unwrap() + 1),
+        Value::String(digits) => {
+            let last = digits.pop().unwrap();
+            digits.push(if last == '0' { '1' } else { char::from(last as u8 - 1) });
+            json!(digits)
+        }
+        other => panic!("{other} is no number"),
+    };
+    record
+}
+
+#[test]
+fn a_changed_digit_is_named() {
+    let sample = Sample::new();
+    let done = sample.json("round", &["--round", "5"]);
+    let path = text(&done["rounds"][0]["record"]).to_owned();
+    let hash = text(&done["rounds"][0]["record_hash"]).to_owned();
+    let record: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let place = rows(&record["miners"]).iter().position(|miner| text(&miner["miner"]).starts_with("fixed:")).unwrap();
+    let own = |field: &str| format!("/miners/{place}/{field}");
+    let name = text(&record["miners"][place]["miner"]);
+    // What the score follows from, and the score itself, is found without the events.
+    for (pointer, word) in [
+        (own("judgement/score"), "score is"),
+        (own("judgement/fees"), "fees is"),
+        (own("judgement/rank"), "rank is"),
+        (own("measured/owed/amount0"), "recomputed"),
+        (own("measured/principal/amount1"), "recomputed"),
+    ] {
+        std::fs::write(&path, changed(&record, &pointer).to_string()).unwrap();
+        sample.home.assay(&["lp", "verify", &path]).expect(3, &["arithmetic    DOES NOT HOLD", name, word]);
+    }
+    // The rest by the hash, and by name with the events, whatever the file is called.
+    let copy = sample.home.file("copy.json");
+    let copy = copy.to_str().unwrap();
+    for (pointer, word) in [
+        (own("measured/blocks_in_range"), format!("miners[{name}].measured.blocks_in_range")),
+        (own("measured/lvr"), format!("miners[{name}].measured.lvr")),
+        (own("answers/0/effective_block"), format!("miners[{name}].answers[0].effective_block")),
+        ("/requests".to_owned(), "requests is".to_owned()),
+        ("/checkpoints/1/closes_at".to_owned(), "checkpoints[1].closes_at".to_owned()),
+        ("/path/3/sqrt_price_x96".to_owned(), "path[3].sqrt_price_x96".to_owned()),
+    ] {
+        let text = changed(&record, &pointer).to_string();
+        std::fs::write(&path, &text).unwrap();
+        sample.home.assay(&["lp", "verify", &path]).expect(3, &["hash          DOES NOT HOLD", &hash]);
+        std::fs::write(copy, &text).unwrap();
+        sample.home.assay(&["lp", "verify", copy]).expect(0, &["arithmetic    holds"]);
+        sample.home.assay(&["lp", "verify", copy, "--hash", &hash]).expect(3, &["hash          DOES NOT HOLD"]);
+        let again = ["lp", "verify", copy, "--events", &sample.events, "--block-clock", CLOCK];
+        sample.home.assay(&again).expect(3, &["re-execution  DOES NOT HOLD", &word]);
+    }
+    let mut more = record.clone();
+    more["miners"][place]["note"] = json!("trust me");
+    std::fs::write(copy, more.to_string()).unwrap();
+    sample.home.assay(&["lp", "verify", copy]).expect(3, &["shape         DOES NOT HOLD", "note is trust me"]);
+    // The untouched record under its own name holds.
+    std::fs::write(&path, record.to_string()).unwrap();
+    sample.home.assay(&["lp", "verify", &path]).expect(0, &["hash          holds"]);
+}
+
+#[test]
+fn practice_shows_what_became_of_each_answer_and_keeps_nothing() {
+    let sample = Sample::new();
+    let done = sample.json("practice", &["--miner", "recentre:600", "--rounds", "2"]);
+    let rounds = rows(&done["rounds"]);
+    assert_eq!((rounds.len(), rows(&rounds[0]["answers"]).len()), (2, 5));
+    let first = &rounds[0]["answers"][0];
+    assert_eq!((text(&first["outcome"]), rows(&first["positions"]).len()), ("rebalanced", 1));
+    assert_eq!(rows(&done["scores"]).len(), 2, "the miner and holding");
+    assert!(!sample.home.path().join("rounds").exists());
+    sample
+        .say("practice", &["--miner", "recentre:600"])
+        .expect(0, &["checkpoint 0  rebalanced", "no reputation moves"]);
+    sample.say("practice", &["--miner", "hold,full-range"]).expect(2, &["name one miner"]);
+}
+
+#[test]
+fn a_backtest_sums_up_every_round() {
+    let sample = Sample::new();
+    let done = sample.json("backtest", &["--miner", "base-limit:1200"]);
+    assert_eq!((rows(&done["rounds"]).len(), rows(&done["scores"]).len()), (24, 2));
+    // The sample is shorter than a day: the table has all rounds and seven miners.
+    assert_eq!((rows(&done["last_day"]).len(), &done["last_day"][0]["rounds"]), (7, &json!(24)));
+    let own = rows(&done["scores"]).iter().find(|row| row["miner"] == "base-limit:1200").unwrap();
+    let fees: u128 = rows(&done["rounds"]).iter().map(|row| number(&row["judgement"]["fees"])).sum();
+    assert_eq!((number(&own["fees"]), fees > 0), (fees, true));
+    // The same rounds, run as rounds.
+    let rounds = sample.json("round", &["--rounds", "24", "--miners", "hold,base-limit:1200", "--dry-run"]);
+    let same = rows(&rounds["scores"]).iter().find(|row| row["miner"] == "base-limit:1200").unwrap();
+    for field in ["score_e18", "fees", "against_holding", "lvr", "rebalances", "answers"] {
+        assert_eq!(own[field], same[field], "{field}");
+    }
+    let part = ["--miner", "hold", "--from", "2026-01-01T01:00:00Z", "--to", "2026-01-01T02:59:00Z"];
+    let part = sample.json("backtest", &part);
+    let numbers: Vec<u64> = rows(&part["rounds"]).iter().map(|row| row["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (4..=10).collect::<Vec<_>>());
+    sample
+        .say("backtest", &["--miner", "hold", "--from", "2027-01-01"])
+        .expect(2, &["--from and --to", "no whole round"]);
+    sample.say("backtest", &["--miner", "hold"]).expect(0, &["24 rounds of hold", "The last day"]);
+}
+
+fn number(value: &Value) -> u128 {
+    text(value).parse().unwrap()
+}
+
+#[test]
+fn wrong_input_says_what_is_right() {
+    let sample = Sample::new();
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&["--miners", "martingale"], &["martingale", "known are hold, full-range"]),
+        (&["--miners", "fixed:610"], &["610", "grid of 60", "600 or 660"]),
+        (&["--miners", "fixed:-600"], &["fixed:WIDTH"]),
+        (&["--miners", "hold,hold"], &["hold comes twice"]),
+        (&["--miners", ","], &["nobody is named"]),
+        (&["--round", "24"], &["evaluation_24", "events end before", "earlier round"]),
+        (&["--at", "10"], &["block 10", "genesis"]),
+        (&["--round", "1", "--at", "1000001"], &["cannot be used with"]),
+        (&["--rounds", "25"], &["--rounds 25", "24 whole rounds (0 … 23)"]),
+        (&["--rounds", "0"], &["--rounds"]),
+        (&["--sqrt-price", "1"], &["initialize", "leave it out"]),
+    ];
+    for (arguments, words) in cases {
+        sample.say("round", arguments).expect(2, words);
+    }
+    let round = |job: &str, rest: &[&str]| {
+        sample.home.assay(&[&["lp", "round", job, "--events", &sample.events], rest].concat())
+    };
+    round(&sample.job, &[]).expect(2, &["chain 31337", "--block-clock NUMBER@SECONDS+STEP"]);
+    round(&sample.job, &["--block-clock", "7"]).expect(2, &["NUMBER@SECONDS+STEP"]);
+    let clock = ["--block-clock", CLOCK];
+    for (pointer, value, words) in [
+        ("/pool/kind", json!("uniswap-v9"), ["uniswap-v9", "slipstream"]),
+        ("/pool/kind", json!("uniswap-v2"), ["pool.kind", "concentrated"]),
+        ("/inventory/amount0", json!("-5"), ["-5", "negative"]),
+        ("/inventory", json!({"amount0": "0", "amount1": "0"}), ["inventory", "nothing to place"]),
+        ("/pool/tick_spacing", json!(7), ["events.csv", "spacing"]),
+        ("/round_duration_seconds", json!(60), ["answer_seconds", "do not fit"]),
+    ] {
+        let job = sample.job_with("other.json", pointer, value);
+        round(&job, &clock).expect(2, &words);
+    }
+    round(&sample.home.file("none.toml").display().to_string(), &clock).expect(2, &["none.toml", "No such file"]);
+    let csv = std::fs::read_to_string(&sample.events).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    let other = sample.home.file("late.csv");
+    std::fs::write(&other, [&lines[..1], &lines[2..]].concat().join("\n")).unwrap();
+    let late = ["lp", "round", &sample.job, "--events", other.to_str().unwrap(), "--block-clock", CLOCK];
+    sample.home.assay(&late).expect(2, &["late.csv", "line 2", "begins with a mint", "--sqrt-price"]);
+}
+
+#[test]
+fn a_job_is_checked_alone() {
+    let sample = Sample::new();
+    let job = sample.home.json(&["lp", "job", "check", &sample.job]);
+    assert_eq!((&job["constraints"]["max_rebalances"], text(&job["pool"]["kind"])), (&json!(4), "uniswap-v3"));
+    let broken = sample.job_with("broken.json", "/constraints/max_positions", json!(0));
+    sample.home.assay(&["lp", "job", "check", &broken]).expect(2, &["broken.json", "constraints.max_positions"]);
+    sample.home.assay(&["lp", "job", "check", &sample.job]).expect(0, &["every field can be used", "uniswap-v3"]);
+}
