@@ -15,7 +15,7 @@ pub struct Backtest {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH or volatility:K.
+    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or policy:DIR.
     #[arg(long, value_name = "NAME")]
     miner: String,
     /// Rounds that start at or after this date; by default from the first event.

@@ -4,6 +4,7 @@ mod backtest;
 mod job;
 mod practice;
 mod round;
+mod train;
 mod verify;
 
 use assay_server::Workspace;
@@ -26,6 +27,8 @@ pub enum Lp {
     Practice(practice::Practice),
     /// One miner over a whole history, and every built-in strategy over its last day.
     Backtest(backtest::Backtest),
+    /// Train a miner on a pool's history and judge it on rounds that it has not seen.
+    Train(train::Train),
 }
 
 impl Lp {
@@ -37,6 +40,7 @@ impl Lp {
             Self::Verify(command) => command.run(workspace, console),
             Self::Practice(command) => command.run(workspace, console).map(|()| true),
             Self::Backtest(command) => command.run(workspace, console).map(|()| true),
+            Self::Train(command) => command.run(workspace, console).map(|()| true),
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Practice {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH or volatility:K.
+    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or policy:DIR.
     #[arg(long, value_name = "NAME")]
     miner: String,
     #[command(flatten)]

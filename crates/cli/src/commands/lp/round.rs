@@ -66,7 +66,7 @@ pub struct Round {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// Comma-separated: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, or all.
+    /// Comma-separated: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, policy:DIR, or all.
     #[arg(long, value_name = "LIST", default_value = "all")]
     miners: String,
     #[command(flatten)]
@@ -204,7 +204,7 @@ fn winner(winner: Option<&str>) -> String {
 }
 
 /// Small shares need their digits.
-fn percent(value: f64) -> String {
+pub fn percent(value: f64) -> String {
     let text = format!("{:.5} %", 100.0 * value);
     text.replace('-', "−")
 }

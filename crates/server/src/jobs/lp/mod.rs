@@ -5,6 +5,7 @@ pub mod block_clock;
 pub mod events;
 pub mod job_file;
 pub mod miners;
+pub mod policy;
 pub mod practice;
 pub mod records;
 pub mod round;
