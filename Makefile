@@ -1,9 +1,11 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 # PYTHON tools for tests and benchmarks live in virtual environments made here; the deployed
-# contracts that the AMM engine is compared with are published packages, in CONTRACTS.
+# contracts that the AMM engine is compared with are published packages, in CONTRACTS, and so
+# is the chain node that the indexer follows, in NODE_TOOLS.
 
 VENV ?= $(CURDIR)/.venv
 CONTRACTS ?= $(CURDIR)/.contracts
+NODE_TOOLS ?= $(CURDIR)/.node-tools
 BENCH_VENV ?= $(CURDIR)/.venv-bench
 V3_SIMULATOR ?= $(CURDIR)/.v3-simulator
 ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
@@ -13,6 +15,7 @@ FUZZ_SECONDS ?= 30
 export ASSAY_PYTHON := $(VENV)/bin/python
 export ASSAY_TEST_DATA
 export ASSAY_CONTRACTS := $(CONTRACTS)
+export ASSAY_NODE_TOOLS := $(NODE_TOOLS)
 export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 
 # Random operations on each pool kind and its contract in `make verify`.
@@ -21,7 +24,7 @@ FUZZ_OPERATIONS ?= 100000
 # How many times the usual number of random pools the AMM engine's properties hold on in `make verify`.
 AMM_CASES ?= 3
 
-.PHONY: demo build test test-data verify fuzz contracts lint bench clean-venv cargo-present bench-amm m4-present
+.PHONY: demo build test test-data verify fuzz contracts node-tools lint bench clean-venv cargo-present bench-amm m4-present postgres-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -29,12 +32,12 @@ demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FI
 build: cargo-present ## the release binary: target/release/assay
 	cargo build --release --locked -p assay-cli
 
-test: cargo-present $(VENV)/.ready $(CONTRACTS)/.ready ## every test that needs only the repository
+test: cargo-present postgres-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready ## every test that needs only the repository
 	cargo test --workspace --locked
 
-test-data: cargo-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
+test-data: cargo-present postgres-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }
-	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data,assay-lp/test-data --test 'data_*'
+	cargo test --workspace --locked --features assay-cli/test-data,assay-features/test-data,assay-sim/test-data,assay-lake/test-data,assay-amm/test-data,assay-lp/test-data,assay-store/test-data --test 'data_*'
 	cargo test -p assay-amm --locked --features test-data --test data_amm all_recorded_answers -- --nocapture
 
 # The fuzzer's instrumentation is a nightly option, which RUSTC_BOOTSTRAP opens on the pinned compiler.
@@ -54,6 +57,8 @@ verify: test test-data ## the above, then AMM_CASES times the random pools, and 
 
 contracts: $(CONTRACTS)/.ready ## the bytecode of the deployed contracts
 
+node-tools: $(NODE_TOOLS)/.ready ## the chain node for tests
+
 lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -72,6 +77,9 @@ cargo-present:
 m4-present:
 	@command -v m4 >/dev/null || { echo "m4 is missing, which a peer's build needs: on Debian, apt-get install m4" >&2; exit 1; }
 
+postgres-present:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { echo "PostgreSQL is missing, which tests start: on Debian, apt-get install postgresql-15" >&2; exit 1; }
+
 # Marks a virtual environment as complete only after its last package is in.
 $(VENV)/.ready: testdata/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: on Debian, apt-get install python3 python3-venv" >&2; exit 1; }
@@ -85,6 +93,13 @@ $(CONTRACTS)/.ready: testdata/contracts/package.json testdata/contracts/package-
 	mkdir -p $(CONTRACTS)
 	cp testdata/contracts/package.json testdata/contracts/package-lock.json $(CONTRACTS)/
 	cd $(CONTRACTS) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(NODE_TOOLS)/.ready: testdata/node/package.json testdata/node/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: on Debian, apt-get install npm" >&2; exit 1; }
+	mkdir -p $(NODE_TOOLS)
+	cp testdata/node/package.json testdata/node/package-lock.json $(NODE_TOOLS)/
+	cd $(NODE_TOOLS) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
 	touch $@
 
 $(V3_SIMULATOR)/.ready: benches/peers/v3-simulator/package.json benches/peers/v3-simulator/package-lock.json benches/peers/v3-simulator/replay.js
@@ -101,4 +116,4 @@ $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	touch $@
 
 clean-venv:
-	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS) $(V3_SIMULATOR)
+	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS) $(NODE_TOOLS) $(V3_SIMULATOR)

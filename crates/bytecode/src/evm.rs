@@ -101,6 +101,17 @@ impl Evm {
         self.database_mut().insert_account_info(at, info);
     }
 
+    /// The code of a contract.
+    ///
+    /// # Panics
+    /// Never: a database in memory always answers.
+    #[must_use]
+    pub fn code(&self, of: Address) -> Bytes {
+        let info = self.database().basic_ref(of).expect("a database in memory always answers").unwrap_or_default();
+        let code = self.database().code_by_hash_ref(info.code_hash).expect("a database in memory always answers");
+        info.code.unwrap_or(code).original_bytes()
+    }
+
     /// Sends a transaction; a reverted one changes nothing.
     ///
     /// # Errors

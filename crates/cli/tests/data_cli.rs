@@ -8,6 +8,8 @@
 #[allow(dead_code, reason = "shared with the tests that need no data")]
 mod support;
 
+mod data_lp;
+
 use std::path::PathBuf;
 use std::sync::LazyLock;
 

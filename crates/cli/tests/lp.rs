@@ -282,3 +282,77 @@ fn a_job_is_checked_alone() {
     sample.home.assay(&["lp", "job", "check", &broken]).expect(2, &["broken.json", "constraints.max_positions"]);
     sample.home.assay(&["lp", "job", "check", &sample.job]).expect(0, &["every field can be used", "uniswap-v3"]);
 }
+
+/// A miner that serves until the test leaves it, and what it said first.
+struct Served(std::process::Child, Value);
+
+impl Served {
+    fn start(home: &Home, rest: &[&str]) -> Self {
+        let arguments = [&["miner", "serve", "--listen", "127.0.0.1:0", "--json"], rest].concat();
+        let mut command = home.command(&arguments);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        while !said.ends_with("}\n") {
+            assert_ne!(std::io::BufRead::read_line(&mut out, &mut said).unwrap(), 0, "it ended early: {said}");
+        }
+        Self(child, serde_json::from_str(&said).unwrap())
+    }
+
+    fn name(&self) -> String {
+        format!("{}#{}", text(&self.1["address"]), text(&self.1["key"]))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_served_strategy_scores_as_it_does_at_home() {
+    let sample = Sample::new();
+    let maker = Home::new();
+    let served = Served::start(&maker, &["--strategy", "recentre:600", "--job", &sample.job]);
+    assert_eq!((text(&served.1["strategy"]), &served.1["validators"]), ("recentre:600", &Value::Null));
+    let ours = sample.json("practice", &["--miner", "recentre:600", "--round", "3", "--rounds", "2"]);
+    let theirs = sample.json("practice", &["--miner", &served.name(), "--round", "3", "--rounds", "2"]);
+    let total =
+        |done: &Value, name: &str| rows(&done["scores"]).iter().find(|row| row["miner"] == name).unwrap().clone();
+    let (ours, theirs) = (total(&ours, "recentre:600"), total(&theirs, text(&served.1["key"])));
+    for field in ["score_e18", "fees", "rebalances", "answers"] {
+        assert_eq!(ours[field], theirs[field], "{field}");
+    }
+    // In a round with others it is the one that would be paid.
+    let list = format!("all,{}", served.name());
+    let round = &sample.json("round", &["--miners", &list, "--round", "3", "--dry-run"])["rounds"][0];
+    assert_eq!((rows(&round["scores"]).len(), &round["paid"]), (7, &served.1["key"]));
+    // Practice leaves nothing behind but the key it asked with.
+    assert!(!sample.home.path().join("rounds").exists());
+}
+
+#[test]
+fn a_miner_that_does_not_answer_costs_itself() {
+    let sample = Sample::new();
+    let maker = Home::new();
+    let friend = "ab".repeat(32);
+    let served = Served::start(&maker, &["--strategy", "full-range", "--validator", &friend]);
+    assert_eq!(served.1["validators"], json!([friend]));
+    let done = sample.json("practice", &["--miner", &served.name()]);
+    let answers = rows(&done["rounds"][0]["answers"]);
+    assert!(answers.iter().all(|answer| answer["outcome"] == "missed"), "{answers:?}");
+    let own = rows(&done["rounds"][0]["scores"]).iter().find(|row| row["miner"] == served.1["key"]).unwrap();
+    assert_eq!((&own["rank"], &own["missed"]), (&Value::Null, &json!(5)));
+    assert!(text(&own["judgement"]["remarks"][0]).contains("no valid first answer"));
+    let url = text(&served.1["address"]);
+    sample.say("practice", &["--miner", url]).expect(2, &["#KEY", "assay miner serve"]);
+    sample.say("practice", &["--miner", &format!("{url}#12")]).expect(2, &["64 lower-case hexadecimal digits"]);
+    let serve = |rest: &[&str]| maker.assay(&[&["miner", "serve"], rest].concat());
+    serve(&["--strategy", "best"]).expect(2, &["--strategy", "best", "known are hold"]);
+    serve(&["--strategy", "hold", "--validator", "me"]).expect(2, &["--validator", "`me` is no key"]);
+    serve(&["--strategy", "fixed:610", "--job", &sample.job]).expect(2, &["--strategy", "grid of 60"]);
+    let taken = url.trim_start_matches("http://");
+    serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
+}

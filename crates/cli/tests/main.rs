@@ -17,6 +17,7 @@ mod disk;
 mod features;
 mod lp;
 mod pool;
+mod pool_index;
 mod resume;
 mod series;
 mod signals;

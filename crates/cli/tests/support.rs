@@ -144,6 +144,10 @@ fn copy_folder(from: &Path, to: &Path) {
 pub struct Running(Child);
 
 impl Running {
+    pub fn of(child: Child) -> Self {
+        Self(child)
+    }
+
     pub fn id(&self) -> u32 {
         self.0.id()
     }

@@ -1,11 +1,13 @@
 //! What can go wrong in a job, and how a caller should take it.
 
+use assay_chain::ChainError;
 use assay_engine::EngineError;
 use assay_features::FeatureError;
 use assay_lake::LakeError;
 use assay_model::ModelError;
 use assay_sim::SimError;
 use assay_store::StoreError;
+use assay_store::database::DatabaseError;
 use assay_train::TrainError;
 
 /// How a caller should take an error.
@@ -49,6 +51,12 @@ pub enum JobError {
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A chain's node.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// Signals and audits.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -72,6 +80,8 @@ impl JobError {
             Self::Train(TrainError::Diverged { .. }) => ErrorKind::Failed,
             Self::Train(TrainError::Checkpoint(_)) => ErrorKind::CheckFailed,
             Self::Lake(error) => lake_kind(error),
+            Self::Chain(error) => chain_kind(error),
+            Self::Database(error) => database_kind(error),
             _ => ErrorKind::BadInput,
         }
     }
@@ -99,6 +109,26 @@ fn lake_kind(error: &LakeError) -> ErrorKind {
         | LakeError::Request { .. }
         | LakeError::Refused { .. }
         | LakeError::Malformed { .. } => ErrorKind::Failed,
+        _ => ErrorKind::BadInput,
+    }
+}
+
+/// A node that is away or wrong is a failure, a chain that is another one a failed check.
+fn chain_kind(error: &ChainError) -> ErrorKind {
+    match error {
+        ChainError::Endpoint { .. } | ChainError::Invalid(_) | ChainError::NotAPool { .. } => ErrorKind::BadInput,
+        ChainError::DeepReorganisation { .. } => ErrorKind::CheckFailed,
+        _ => ErrorKind::Failed,
+    }
+}
+
+/// What the database holds may be wrong, the database may be away, or the request be wrong.
+fn database_kind(error: &DatabaseError) -> ErrorKind {
+    match error {
+        DatabaseError::Damaged { .. } | DatabaseError::Vanished { .. } | DatabaseError::Reorganised { .. } => {
+            ErrorKind::CheckFailed
+        }
+        DatabaseError::Sql { .. } | DatabaseError::TimedOut { .. } | DatabaseError::Log { .. } => ErrorKind::Failed,
         _ => ErrorKind::BadInput,
     }
 }

@@ -3,9 +3,12 @@
 //!
 //! Every write is atomic (a temporary file, flushed, then renamed), so a killed
 //! process leaves either the old file or the new one, never a torn one.
+//!
+//! And two databases beside the home folder, for liquidity rounds: [`database`].
 
 #![allow(clippy::disallowed_methods, reason = "an edge: keeps state in files")]
 
+pub mod database;
 mod error;
 mod files;
 mod home;

@@ -10,6 +10,7 @@ mod hash;
 mod market;
 mod scaling;
 mod signal;
+mod signature;
 pub mod time;
 mod timeframe;
 mod trade;
@@ -22,9 +23,7 @@ pub use fixed::{
 pub use hash::{Hash, HashError, Hasher, canonical_json};
 pub use market::{DEFAULT_FEE_PPM, Dataset, Instrument, Market, MarketError, instrument};
 pub use scaling::{InputScaling, SCALED_LIMIT};
-pub use signal::{
-    Action, FillRule, ReceivedSignal, Signal, SignalHeader, SignalMode, SignatureError, Target, public_key_text, sign,
-    verify,
-};
+pub use signal::{Action, FillRule, ReceivedSignal, Signal, SignalHeader, SignalMode, Target};
+pub use signature::{SignatureError, public_key_text, sign, sign_bytes, verify, verify_bytes};
 pub use timeframe::{Timeframe, TimeframeError};
 pub use trade::{TakerSide, Trade};

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::fixed::{Money, Price, Qty};
-use crate::hash::{Hash, canonical_json};
+use crate::hash::Hash;
 
 /// The position a strategy wants, as a share of equity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -197,58 +196,12 @@ pub struct ReceivedSignal {
     pub received_at: String,
 }
 
-/// Why a signature does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// The key is not 64 hexadecimal digits of a point on the curve.
-    #[error("the public key is not an Ed25519 key (64 hexadecimal digits)")]
-    Key,
-    /// The signature is not 128 hexadecimal digits.
-    #[error("the signature is not 128 hexadecimal digits")]
-    Malformed,
-    /// The signature belongs to other bytes or to another key.
-    #[error("the signature does not match")]
-    Mismatch,
-}
-
-/// The public key of `key` as 64 hexadecimal digits.
-#[must_use]
-pub fn public_key_text(key: &SigningKey) -> String {
-    hex::encode(key.verifying_key().to_bytes())
-}
-
-/// Signs the canonical JSON of `value` without its `signature` field; 128
-/// hexadecimal digits.
-#[must_use]
-pub fn sign<T: Serialize>(value: &T, key: &SigningKey) -> String {
-    hex::encode(key.sign(&signed_bytes(value)).to_bytes())
-}
-
-/// Checks `signature` over the canonical JSON of `value` without its `signature`
-/// field.
-///
-/// # Errors
-/// [`SignatureError`] saying which part does not hold.
-pub fn verify<T: Serialize>(value: &T, signature: &str, public_key: &str) -> Result<(), SignatureError> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(public_key, &mut key).map_err(|_| SignatureError::Key)?;
-    let key = VerifyingKey::from_bytes(&key).map_err(|_| SignatureError::Key)?;
-    let mut bytes = [0; 64];
-    hex::decode_to_slice(signature, &mut bytes).map_err(|_| SignatureError::Malformed)?;
-    key.verify_strict(&signed_bytes(value), &Signature::from_bytes(&bytes)).map_err(|_| SignatureError::Mismatch)
-}
-
-fn signed_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut value = serde_json::to_value(value).expect("signed types serialise to JSON");
-    if let Some(object) = value.as_object_mut() {
-        object.remove("signature");
-    }
-    canonical_json(&value)
-}
-
 #[cfg(test)]
 mod tests {
+    use ed25519_dalek::{Signer as _, SigningKey};
+
     use super::*;
+    use crate::signature::{SignatureError, public_key_text, sign, verify};
 
     fn signal(key: &SigningKey) -> Signal {
         let mut signal = Signal {

@@ -2,12 +2,14 @@
 //! or JSON lines) and raw logs.
 
 mod fields;
+mod gauge;
 mod log;
 mod raw_log;
 mod reader;
 
 pub use fields::Row;
-pub use log::RawLog;
+pub use gauge::{FeeEvent, FeeEventKind, GaugeEvent};
+pub use log::{BlockHeader, Logged, RawLog};
 pub use raw_log::decode_log;
 pub use reader::{EventFormat, Events, read_csv, read_json_lines};
 

@@ -6,6 +6,7 @@ mod data;
 mod demo;
 mod features;
 mod lp;
+mod miner;
 mod pool;
 mod quote;
 mod run;
@@ -54,6 +55,9 @@ pub enum Command {
     /// Liquidity rounds: practice, backtests, and the audit of records.
     #[command(subcommand)]
     Lp(lp::Lp),
+    /// A miner of liquidity rounds.
+    #[command(subcommand)]
+    Miner(miner::Miner),
     /// Open any run id, hash or content id.
     Show(show::Show),
 }
@@ -75,6 +79,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Quote(command) => command.run(&workspace, console).map(|()| true),
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
+        Command::Miner(command) => command.run(&workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use assay_server::jobs::index::{Ended, IndexRequest, Indexed};
 use assay_server::jobs::replay::ReplayRequest;
 use assay_server::jobs::replayed::{FeeChangeShown, FeeSource, FinalState, MismatchShown, Replayed};
-use assay_server::{PoolKind, Workspace};
+use assay_server::{DatabaseLocation, Endpoint, JobError, PoolKind, Workspace};
 use clap::{Args, Subcommand};
 
 use crate::output::{Console, table};
@@ -17,6 +18,48 @@ const LISTED_FEE_CHANGES: usize = 10;
 pub enum Pool {
     /// Run a pool's events through the exact engine and compare every one with the chain.
     Replay(Replay),
+    /// Store a pool's logs from an Ethereum node, and follow the chain.
+    Index(Index),
+}
+
+#[derive(Args)]
+pub struct Index {
+    /// The node's address; it may hold a key, so better set the variable.
+    #[arg(long, value_name = "URL", env = "ASSAY_RPC_URL", hide_env_values = true)]
+    rpc: String,
+    /// The pool's address.
+    #[arg(long, value_name = "ADDRESS")]
+    pool: String,
+    /// Check that the pool is uniswap-v3, pancake-v3 or slipstream.
+    #[arg(long, value_name = "KIND")]
+    kind: Option<PoolKind>,
+    /// First block [default: the one that made the pool, or the next one].
+    #[arg(long, value_name = "BLOCK")]
+    from: Option<u64>,
+    /// Last block [default: the newest].
+    #[arg(long, value_name = "BLOCK")]
+    to: Option<u64>,
+    /// A SQLite file, or postgres://… [default: HOME/pool-events.db].
+    #[arg(long, value_name = "URL", env = "ASSAY_POOL_EVENTS", hide_env_values = true)]
+    database: Option<String>,
+    /// Also store stakes in this gauge [default for slipstream: the pool's own].
+    #[arg(long, value_name = "ADDRESS")]
+    gauge: Vec<String>,
+    /// Also store the swap fees that this module sets.
+    #[arg(long, value_name = "ADDRESS")]
+    fee_module: Vec<String>,
+    /// Also store the fees of unstaked liquidity that this module sets.
+    #[arg(long, value_name = "ADDRESS")]
+    unstaked_fee_module: Vec<String>,
+    /// Stay so many blocks below the newest.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    confirmations: u64,
+    /// Go on with new blocks as they come, until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+    /// Store the time of every block, which rounds need, and not only of those with logs.
+    #[arg(long)]
+    all_headers: bool,
 }
 
 #[derive(Args)]
@@ -49,7 +92,10 @@ pub struct Replay {
 impl Pool {
     /// `Ok(false)` when events did not come out as recorded.
     pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<bool> {
-        let Self::Replay(arguments) = self;
+        let arguments = match self {
+            Self::Replay(arguments) => arguments,
+            Self::Index(arguments) => return arguments.run(workspace, console).map(|()| true),
+        };
         let request = ReplayRequest {
             events: arguments.events,
             kind: arguments.kind,
@@ -74,6 +120,58 @@ impl Pool {
         console.answer(&done, &text(&done), &next)?;
         Ok(done.mismatches == 0)
     }
+}
+
+impl Index {
+    fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<()> {
+        let database = self.database.as_deref().map(str::parse::<DatabaseLocation>).transpose();
+        let request = IndexRequest {
+            rpc: Endpoint::parse(&self.rpc).map_err(JobError::from)?,
+            pool: self.pool,
+            kind: self.kind,
+            from: self.from,
+            to: self.to,
+            database: database.map_err(JobError::from)?,
+            gauges: self.gauge,
+            fee_modules: self.fee_module,
+            unstaked_fee_modules: self.unstaked_fee_module,
+            confirmations: self.confirmations,
+            follow: self.follow,
+            all_headers: self.all_headers,
+        };
+        let done = request.run(workspace)?;
+        let again = format!("assay pool index --rpc URL --pool {}", done.pool);
+        let next = match done.ended {
+            Ended::Head | Ended::LastBlock => format!("{again} --follow"),
+            Ended::Interrupted => format!("{again} goes on where this ended"),
+            Ended::DryRun => format!("{again} without --dry-run"),
+        };
+        console.answer(&done, &indexed(&done), &next)
+    }
+}
+
+fn indexed(done: &Indexed) -> String {
+    let kinds: Vec<String> = done.events_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let blocks = done.indexed.map_or("none".to_owned(), |[first, last]| format!("{first} to {last}"));
+    let mut lines = vec![
+        format!("pool          {} ({}, chain {})", done.pool, done.kind, done.chain_id),
+        format!("database      {}", done.database),
+        format!(
+            "blocks        {blocks}; {} {}",
+            done.blocks,
+            if done.ended == Ended::DryRun { "to do" } else { "new" }
+        ),
+    ];
+    if done.ended != Ended::DryRun {
+        lines.push(format!("events        {} new of {} logs ({})", done.new_events, done.logs, kinds.join(", ")));
+        lines.extend(done.skipped.iter().map(|(name, count)| format!("  left out    {count} {name}")));
+        let back = |back: &assay_server::jobs::index::RolledBack| {
+            format!("reorganised   above block {}: {} events taken back", back.to_block, back.events)
+        };
+        lines.extend(done.rollbacks.iter().map(back));
+        lines.push(format!("speed         {} logs a second", thousands(done.logs_per_second)));
+    }
+    lines.join("\n")
 }
 
 fn text(done: &Replayed) -> String {

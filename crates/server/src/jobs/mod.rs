@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod features;
 pub mod fetch;
 pub mod import;
+pub mod index;
 pub mod list;
 pub mod lp;
 mod policy_decider;

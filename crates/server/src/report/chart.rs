@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use assay_types::time::{DAY_MS, month_start_ms, utc_date};
 
+const MINUTE_MS: i64 = 60_000;
+/// The end of the year 9999: later times have no label.
+const LAST_LABELLED_MS: i64 = 253_402_300_799_999;
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
@@ -135,7 +138,7 @@ fn thin(times_ms: &[i64], values: &[f64]) -> Vec<(i64, f64)> {
 }
 
 /// About `count` round numbers that span `[low, high]`.
-fn nice_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(super) fn nice_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let raw = (high - low) / count as f64;
     let mut magnitude = 1.0;
     while magnitude > raw {
@@ -149,10 +152,28 @@ fn nice_ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     (from..=to).map(|k| k as f64 * step).collect()
 }
 
-/// Where the horizontal axis is labelled: years, months or days, whichever gives a
-/// handful of labels.
-fn time_ticks(first_ms: i64, last_ms: i64) -> Vec<(i64, String)> {
+/// Where the horizontal axis is labelled: years, months, days or times of day, whichever
+/// gives a handful of labels.
+pub(super) fn time_ticks(first_ms: i64, last_ms: i64) -> Vec<(i64, String)> {
+    if first_ms < 0 || last_ms > LAST_LABELLED_MS {
+        return Vec::new();
+    }
     let days = (last_ms - first_ms) / DAY_MS;
+    if days < 3 {
+        let minutes = (last_ms - first_ms) / MINUTE_MS;
+        let step = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].into_iter().find(|step| minutes / step <= 8);
+        let step = step.unwrap_or(720) * MINUTE_MS;
+        let start = first_ms.div_euclid(step) * step + step;
+        return (0..)
+            .map(|k| start + k * step)
+            .take_while(|ms| *ms <= last_ms)
+            .map(|ms| {
+                let (hour, minute) = (ms.rem_euclid(DAY_MS) / (60 * MINUTE_MS), ms / MINUTE_MS % 60);
+                let day = utc_date(ms).filter(|_| ms % DAY_MS == 0);
+                (ms, day.map_or(format!("{hour:02}:{minute:02}"), |(_, month, day)| format!("{month:02}-{day:02}")))
+            })
+            .collect();
+    }
     if days < 70 {
         let step = (days / 8).max(1) * DAY_MS;
         let start = first_ms.div_euclid(DAY_MS) * DAY_MS + DAY_MS;
@@ -197,6 +218,16 @@ mod tests {
         assert!(ticks[0] <= -0.83 && *ticks.last().unwrap() >= 0.0, "{ticks:?}");
         assert!(ticks.len() <= 8, "{ticks:?}");
         assert_eq!(nice_ticks(0.0, 10.0, 5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+    }
+
+    #[test]
+    fn a_day_is_labelled_by_its_hours() {
+        let labels = |first, last| time_ticks(first, last).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        assert_eq!(
+            labels(DAY_MS / 2, DAY_MS + DAY_MS / 2),
+            ["15:00", "18:00", "21:00", "01-02", "03:00", "06:00", "09:00", "12:00"]
+        );
+        assert_eq!(labels(0, 4 * MINUTE_MS), ["00:01", "00:02", "00:03", "00:04"]);
     }
 
     #[test]

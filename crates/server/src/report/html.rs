@@ -55,18 +55,32 @@ impl Page {
     }
 }
 
+/// Characters from which a cell with spaces is a sentence that may wrap.
+const LONG_CELL: usize = 28;
+
+/// Columns of sentences.
+const TEXT_COLUMNS: [&str; 3] = ["remarks", "reason", "missing"];
+
 /// A table; cells are plain text. Columns after the first are right-aligned.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut html = String::from("<div class=\"scroll\"><table><thead><tr>");
     for cell in head {
-        let _ = write!(html, "<th>{}</th>", escape(cell));
+        let class = if TEXT_COLUMNS.contains(cell) { " class=\"text\"" } else { "" };
+        let _ = write!(html, "<th{class}>{}</th>", escape(cell));
     }
     html.push_str("</tr></thead><tbody>");
     for row in rows {
         html.push_str("<tr>");
-        for cell in row {
-            let class = if cell.starts_with('−') && cell.len() > 3 { " class=\"loss\"" } else { "" };
+        for (column, cell) in row.iter().enumerate() {
+            let is_text = head.get(column).is_some_and(|name| TEXT_COLUMNS.contains(name));
+            let class = if is_text || cell.contains(' ') && cell.chars().count() > LONG_CELL {
+                " class=\"text\""
+            } else if cell.starts_with('−') && cell.len() > 3 {
+                " class=\"loss\""
+            } else {
+                ""
+            };
             let _ = write!(html, "<td{class}>{}</td>", escape(cell));
         }
         html.push_str("</tr>");
@@ -126,18 +140,22 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1b1f23;--ink:#e8eaed;--dim:#a0a8b0;--rule:#30363c;--a:#6fb1ff;--b:#7c858e;--loss:#ff8a80}}\
 *{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',sans-serif}\
 main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;line-height:1.2;margin:0 0 4px}h2{font-size:17px;margin:0 0 12px}h3{font-size:14px;margin:16px 0 4px}\
-.sub{color:var(--dim);margin:0 0 8px}.badge{display:inline-block;border:1px solid var(--a);color:var(--a);border-radius:999px;padding:1px 10px;font-size:12px;font-weight:600}\
+.sub{color:var(--dim);margin:0 0 8px}.badge{display:inline-block;margin-bottom:4px;border:1px solid var(--a);color:var(--a);border-radius:999px;padding:1px 10px;font-size:12px;font-weight:600}\
 section{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:18px 20px;margin:16px 0}\
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px}.tile{display:flex;flex-direction:column}.tile .name{color:var(--dim);font-size:12px}\
 .tile .value{font-size:22px;font-weight:600;font-variant-numeric:tabular-nums}.note{color:var(--dim);font-size:12.5px;margin:6px 0 0}.loss{color:var(--loss)}\
 svg{width:100%;height:auto;display:block}.grid{stroke:var(--rule);stroke-width:1}.tick{fill:var(--dim);font-size:11px}\
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round}.line.a{stroke:var(--a)}.line.b{stroke:var(--b)}.line.c{stroke:var(--loss)}.area{opacity:.18}.area.c{fill:var(--loss)}.area.a{fill:var(--a)}\
-.legend{display:flex;gap:18px;font-size:12.5px;color:var(--dim);margin:0 0 6px}.legend i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:6px;vertical-align:middle}\
-.legend i.a{background:var(--a)}.legend i.b{background:var(--b)}.legend i.c{background:var(--loss)}\
+.line.price{stroke:var(--ink);stroke-width:1.3}.band{fill:var(--a);fill-opacity:.2;stroke:var(--a);stroke-width:.8;stroke-opacity:.75}.mark{stroke:var(--b);stroke-width:.8;stroke-dasharray:3 3}\
+.bar{fill:var(--a)}.bar.c{fill:var(--loss)}.multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:14px 20px;margin-top:14px}.multiples svg{min-width:0}\
+h1,.sub,.name,summary,.tile .value,.note{overflow-wrap:anywhere}details{border-top:1px solid var(--rule);padding:8px 0}details:first-of-type{border-top:0}summary{cursor:pointer;font-size:14px}details[open] summary{margin-bottom:8px}\
+th.text,td.text{white-space:normal;min-width:150px;text-align:left}details .scroll{margin-top:10px}\
+.legend{display:flex;flex-wrap:wrap;gap:2px 18px;font-size:12.5px;color:var(--dim);margin:0 0 6px}.legend i{display:inline-block;width:14px;height:3px;border-radius:2px;margin-right:6px;vertical-align:middle}\
+.legend i.price{background:var(--ink)}.legend i.band{height:10px;background:var(--a);opacity:.4}.legend i.mark{background:var(--b);height:10px;width:1px;margin:0 12px 0 6px}.legend i.a{background:var(--a)}.legend i.b{background:var(--b)}.legend i.c{background:var(--loss)}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--rule);white-space:nowrap}\
 th{color:var(--dim);font-weight:500}th:first-child,td:first-child{text-align:left}tbody tr:last-child td{border-bottom:0}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:13px}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere;font-family:ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;font-size:12.5px}\
-@media(max-width:520px){svg{min-width:620px}dl{grid-template-columns:1fr}dt{margin-top:6px}main{padding:20px 12px 40px}section{padding:14px 12px}}\
+@media(max-width:520px){.scroll>svg{min-width:620px}dl{grid-template-columns:1fr}dt{margin-top:6px}main{padding:20px 12px 40px}section{padding:14px 12px}}\
 @media print{body{background:#fff}section{break-inside:avoid;border-color:#ccc}}";
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ pub struct Backtest {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or policy:DIR.
-    #[arg(long, value_name = "NAME")]
+    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, policy:DIR or
+    /// http://HOST:PORT#KEY.
+    #[arg(long, value_name = "NAME|URL")]
     miner: String,
     /// Rounds that start at or after this date; by default from the first event.
     #[arg(long, value_name = "DATE")]

@@ -15,8 +15,9 @@ pub struct Practice {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// The miner: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or policy:DIR.
-    #[arg(long, value_name = "NAME")]
+    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, policy:DIR or
+    /// http://HOST:PORT#KEY.
+    #[arg(long, value_name = "NAME|URL")]
     miner: String,
     #[command(flatten)]
     which: Which,

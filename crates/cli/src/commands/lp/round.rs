@@ -66,7 +66,8 @@ pub struct Round {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// Comma-separated: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, policy:DIR, or all.
+    /// Comma-separated: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, all (one of each),
+    /// policy:DIR, http://HOST:PORT#KEY.
     #[arg(long, value_name = "LIST", default_value = "all")]
     miners: String,
     #[command(flatten)]

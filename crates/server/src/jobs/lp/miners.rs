@@ -1,13 +1,12 @@
-//! The miners of a round: built-in strategies by name, trained ones by folder.
-
-use std::path::Path;
+//! The miners of a round: strategies of this program by name, others by address and key.
 
 use assay_lp::record::MinerRecord;
 use assay_lp::strategy::KNOWN;
-use assay_lp::{Entrant, Job, RebalanceQuery, Reply, Strategy};
+use assay_lp::{Entrant, Job, Strategy};
+use assay_miner::{MinerEndpoint, Wire};
 
 use crate::error::JobError;
-use crate::jobs::lp::policy::{PREFIX, PolicyMiner};
+use crate::jobs::lp::own::Own;
 
 /// Miners of one round, as many as R6 foresees.
 pub const MAX_MINERS: usize = 256;
@@ -17,10 +16,10 @@ pub const ALL: &str = "all";
 /// Whom a round asks.
 #[derive(Debug, Clone)]
 pub enum Miner {
-    /// A strategy of ours.
-    BuiltIn(Strategy),
-    /// A trained policy.
-    Policy(Box<PolicyMiner>),
+    /// A strategy of this program.
+    Own(Own),
+    /// Somebody's program, over HTTP.
+    Remote(MinerEndpoint),
 }
 
 impl Miner {
@@ -28,24 +27,27 @@ impl Miner {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::BuiltIn(strategy) => strategy.to_string(),
-            Self::Policy(policy) => policy.name().to_owned(),
-        }
-    }
-
-    /// Asks it.
-    pub fn ask(&mut self, query: &RebalanceQuery) -> Reply {
-        match self {
-            Self::BuiltIn(strategy) => Reply::Answer(strategy.answer(query)),
-            Self::Policy(policy) => Reply::Answer(policy.answer(query)),
+            Self::Own(own) => own.name(),
+            Self::Remote(endpoint) => endpoint.key().to_owned(),
         }
     }
 
     /// Its seat in a round.
     #[must_use]
     pub fn entrant(&self) -> Entrant {
-        let built_in = matches!(self, Self::BuiltIn(_));
-        Entrant { miner: self.name(), registered_at: 0, built_in, authenticated: false, combined_before: 0 }
+        let built_in = matches!(self, Self::Own(Own::BuiltIn(_)));
+        let authenticated = matches!(self, Self::Remote(_));
+        Entrant { miner: self.name(), registered_at: 0, built_in, authenticated, combined_before: 0 }
+    }
+
+    fn read(text: &str, job: &Job) -> Result<Self, String> {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let Some((url, key)) = text.split_once('#') else {
+                return Err(format!("{text}: write its key behind it, as {text}#KEY; `assay miner serve` prints it"));
+            };
+            return MinerEndpoint::new(key, url, Wire::Native).map(Self::Remote).map_err(|error| error.to_string());
+        }
+        Own::read(text)?.for_job(job).map(Self::Own)
     }
 }
 
@@ -66,22 +68,20 @@ pub fn recorded_entrant(miner: &MinerRecord) -> Entrant {
 /// # Errors
 /// [`JobError::Input`] naming what no strategy is, does not fit the job, or comes twice.
 pub fn read_miners(list: &str, job: &Job) -> Result<Vec<Miner>, JobError> {
-    let (mut strategies, mut policies) = (Vec::new(), Vec::new());
+    let input = |error: String| JobError::Input(format!("--miners: {error}"));
+    let mut miners = Vec::new();
     for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
         match text {
-            ALL => strategies.extend(Strategy::baselines(job)),
-            text => match text.strip_prefix(PREFIX) {
-                Some(folder) => policies.push(PolicyMiner::open(Path::new(folder))?.for_job(job)),
-                None => strategies.push(text.parse().map_err(|error| {
-                    JobError::Input(format!("--miners: {error}, or {PREFIX}FOLDER of a trained one"))
-                })?),
-            },
+            ALL => {
+                let fitted = Strategy::baselines(job).into_iter().map(|strategy| strategy.for_job(job));
+                for strategy in fitted {
+                    let strategy = strategy.map_err(|error| input(error.to_string()))?;
+                    miners.push(Miner::Own(Own::BuiltIn(strategy)));
+                }
+            }
+            text => miners.push(Miner::read(text, job).map_err(input)?),
         }
     }
-    let fitted = strategies.into_iter().map(|strategy: Strategy| strategy.for_job(job)).collect::<Result<Vec<_>, _>>();
-    let fitted = fitted.map_err(|error| JobError::Input(format!("--miners: {error}")))?;
-    let mut miners: Vec<Miner> = fitted.into_iter().map(Miner::BuiltIn).collect();
-    miners.extend(policies.into_iter().map(|policy| Miner::Policy(Box::new(policy))));
     miners.sort_by_key(Miner::name);
     if miners.is_empty() {
         return Err(JobError::Input(format!("--miners: nobody is named; take `{ALL}`, or some of {KNOWN}")));

@@ -1,16 +1,20 @@
-//! Liquidity rounds over recorded events: practice, backtests, and the audit of records.
+//! Liquidity rounds over recorded events: practice, backtests, and the audit of records;
+//! and a built-in strategy as a miner.
 
 pub mod backtest;
 pub mod block_clock;
+mod caller;
 pub mod events;
 pub mod job_file;
 pub mod miners;
+pub mod own;
 pub mod policy;
 pub mod practice;
 pub mod records;
 pub mod round;
 pub mod sample;
 pub mod scores;
+pub mod serve;
 pub mod verify;
 
 use assay_lp::LpError;

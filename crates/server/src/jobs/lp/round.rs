@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::JobError;
 use crate::jobs::lp::block_clock::BlockClock;
+use crate::jobs::lp::caller::Caller;
 use crate::jobs::lp::events::{History, Source};
 use crate::jobs::lp::job_file::read_job;
 use crate::jobs::lp::miners::{Miner, read_miners};
@@ -129,6 +130,8 @@ pub struct Runner<'a> {
     clock: BlockClock,
     /// The events.
     pub history: History<'a>,
+    workspace: &'a Workspace<'a>,
+    caller: Option<Caller>,
     /// Seconds in rounds so far, the events before the first not counted.
     pub seconds: f64,
 }
@@ -138,7 +141,7 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// [`JobError::Input`] when the job, the clock or the events cannot be used.
-    pub fn open(job: &'a Job, source: &'a Source, workspace: &Workspace<'a>) -> Result<Self, JobError> {
+    pub fn open(job: &'a Job, source: &'a Source, workspace: &'a Workspace<'a>) -> Result<Self, JobError> {
         let clock = BlockClock::choose(source.block_clock, job.chain_id)?;
         let every = job.evaluation_interval_blocks.saturating_mul(clock.seconds);
         if job.round_duration_seconds / every.max(1) > MAX_CHECKPOINTS {
@@ -149,7 +152,7 @@ impl<'a> Runner<'a> {
             return Err(JobError::Input(text));
         }
         let history = History::open(source, &job.pool, workspace.progress)?;
-        Ok(Self { job, clock, history, seconds: 0.0 })
+        Ok(Self { job, clock, history, workspace, caller: None, seconds: 0.0 })
     }
 
     /// The times of the blocks.
@@ -232,14 +235,40 @@ impl<'a> Runner<'a> {
     /// Runs a round of these miners, which must be in the order of rounds.
     ///
     /// # Errors
-    /// As [`Self::round`].
+    /// As [`Self::round`], and when miners over HTTP cannot be asked at all.
     pub fn round_of(&mut self, number: u64, miners: &mut [Miner]) -> Result<RoundRecord, JobError> {
+        let has_remote = miners.iter().any(|miner| matches!(miner, Miner::Remote(_)));
+        let caller = match self.caller.take() {
+            None if has_remote => Some(Caller::open(self.workspace, self.job)?),
+            known => known,
+        };
         let entrants = miners.iter().map(Miner::entrant).collect();
-        self.round(number, entrants, |_, queries| {
-            let pairs = miners.iter_mut().zip(queries);
-            pairs.map(|(miner, query)| query.as_ref().map(|query| miner.ask(query))).collect()
-        })
+        let record = self.round(number, entrants, |_, queries| ask(miners, queries, caller.as_ref()));
+        self.caller = caller;
+        record
     }
+}
+
+/// Asks every miner that has a question, those over HTTP at once.
+fn ask(miners: &mut [Miner], queries: &[Option<RebalanceQuery>], caller: Option<&Caller>) -> Vec<Option<Reply>> {
+    let mut replies = vec![None; miners.len()];
+    let (mut places, mut remote) = (Vec::new(), Vec::new());
+    for (place, (miner, query)) in miners.iter_mut().zip(queries).enumerate() {
+        match (miner, query) {
+            (_, None) => {}
+            (Miner::Own(own), Some(query)) => replies[place] = Some(Reply::Answer(own.answer(query))),
+            (Miner::Remote(endpoint), Some(query)) => {
+                places.push(place);
+                remote.push((endpoint.clone(), query.clone()));
+            }
+        }
+    }
+    if let (Some(caller), false) = (caller, remote.is_empty()) {
+        for (place, reply) in places.into_iter().zip(caller.ask(remote)) {
+            replies[place] = Some(reply);
+        }
+    }
+    replies
 }
 
 impl RoundRequest {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::PolicyMiner;
 use crate::error::JobError;
 use crate::jobs::lp::miners::Miner;
+use crate::jobs::lp::own::Own;
 use crate::jobs::lp::round::Runner;
 use crate::jobs::lp::scores::{Sums, Total};
 
@@ -70,8 +71,8 @@ pub fn judge(
 ) -> Result<(Vec<HeldOut>, Verdict, Option<f64>), JobError> {
     let strategies = Strategy::baselines(job).into_iter().map(|strategy| strategy.for_job(job));
     let strategies = strategies.collect::<Result<Vec<_>, _>>().map_err(|error| JobError::Input(error.to_string()))?;
-    let mut miners: Vec<Miner> = strategies.into_iter().map(Miner::BuiltIn).collect();
-    miners.push(Miner::Policy(Box::new(policy.clone())));
+    let mut miners: Vec<Miner> = strategies.into_iter().map(|strategy| Miner::Own(Own::BuiltIn(strategy))).collect();
+    miners.push(Miner::Own(Own::Policy(Box::new(policy.clone()))));
     miners.sort_by_key(Miner::name);
     let mut series: Vec<Vec<f64>> = vec![Vec::new(); miners.len()];
     let mut sums = Vec::new();

@@ -1,0 +1,25 @@
+//! The two databases of liquidity rounds, on a SQLite file or PostgreSQL with the same tables
+//! and statements: jobs with their rounds and scores, and what pools logged.
+//!
+//! Columns are texts, 64-bit integers and flags alone, which both hold alike; integers that
+//! may be wider are decimal texts. Times and clocks are arguments.
+
+mod error;
+mod events;
+mod jobs;
+mod location;
+mod pool;
+mod schema;
+mod statement;
+
+pub use error::DatabaseError;
+pub use events::{
+    Contract, ContractRole, Cursor, Ingested, LocatedFee, LocatedGauge, PoolEventsReader, PoolEventsWriter, PoolRow,
+    Roles,
+};
+pub use jobs::{
+    CompletedRound, Execution, JobLease, JobRow, JobsDatabase, MAX_PAGE, MinerRow, MinerScore, Participation,
+    Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
+};
+pub use location::{DatabaseLocation, PostgresUrl};
+pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

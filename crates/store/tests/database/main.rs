@@ -1,0 +1,16 @@
+//! The two databases, each test on SQLite and on a real PostgreSQL.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests may panic, and read files and the environment"
+)]
+
+mod both;
+mod events;
+mod faults;
+mod jobs;
+mod leases;
+mod rights;
+mod rounds;
+mod samples;
