@@ -1,6 +1,7 @@
 //! A round as it happens: questions, answers, requests of the market, and the record.
 
 use assay_amm::U256;
+use assay_amm::replay::ReplayPool;
 
 use crate::amounts::Amounts;
 use crate::clock::{BlockTime, Checkpoint};
@@ -44,6 +45,33 @@ pub enum Reply {
     Missed(String),
     /// One that does not read or does not fit its commitment.
     Invalid(String),
+}
+
+/// The state that a round starts from.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The block after which the round starts.
+    pub start: BlockTime,
+    /// The pool of each miner, before its capital stands in it.
+    pool: ReplayPool,
+    /// The fee that the next swap is expected to pay, in millionths, when one is known.
+    fee_pips: Option<u32>,
+}
+
+impl Opening {
+    /// What a round that starts now would start from.
+    ///
+    /// # Errors
+    /// A pool without a price, or a fee out of range.
+    pub fn of(market: &Market, start: BlockTime) -> Result<Self, LpError> {
+        Ok(Self { start, pool: market.round_pool(start.number)?, fee_pips: market.fee_pips() })
+    }
+
+    /// The square-root price.
+    #[must_use]
+    pub fn sqrt_price_x96(&self) -> U256 {
+        self.pool.core().sqrt_price_x96
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -91,10 +119,27 @@ impl Round {
         number: u64,
         start: BlockTime,
         market: &Market,
+        entrants: Vec<Entrant>,
+    ) -> Result<Self, LpError> {
+        job.check()?;
+        Self::open(job, mode, round_type, number, &Opening::of(market, start)?, entrants)
+    }
+
+    /// As [`Self::start`], from a state that was kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(
+        job: &Job,
+        mode: Mode,
+        round_type: RoundType,
+        number: u64,
+        opening: &Opening,
         mut entrants: Vec<Entrant>,
     ) -> Result<Self, LpError> {
         job.check()?;
-        let pool = market.round_pool(start.number)?;
+        let Opening { start, pool, fee_pips } = opening;
+        let (start, fee_pips) = (*start, *fee_pips);
         let price = pool.core().sqrt_price_x96;
         if value_in_token1(job.inventory, price).is_none_or(|value| value.is_zero()) {
             return Err(LpError::Order("the inventory is worth nothing in token 1 at the start".into()));
@@ -116,7 +161,6 @@ impl Round {
             })
         };
         let seats = entrants.into_iter().map(seat).collect::<Result<Vec<_>, _>>()?;
-        let fee_pips = market.fee_pips();
         let path = vec![PathPoint { block: start.number, sqrt_price_x96: price }];
         Ok(Self {
             job: job.clone(),

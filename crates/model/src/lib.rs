@@ -4,6 +4,7 @@
 //! kernels ([`kernels`]), optimisers, and the policy with its scaler and its ONNX
 //! graph. Nothing here knows markets, accounts or how a policy is trained.
 
+mod chooser;
 mod error;
 pub mod kernels;
 mod mlp;
@@ -14,6 +15,7 @@ mod policy;
 mod safetensors;
 mod workspace;
 
+pub use chooser::{Choice, Chooser};
 pub use error::ModelError;
 pub use kernels::{Activation, Isa};
 pub use mlp::{Mlp, Want};

@@ -106,6 +106,37 @@ pub fn intervals(equity: &[f64], periods_per_year: f64, bootstrap: &Bootstrap) -
     Ok(Intervals { total_return, cagr, volatility, sharpe, sortino, block, resamples, seed })
 }
 
+/// 95 % interval of the mean of `values` that follow each other, such as results of rounds;
+/// `block` of them belong together unless `bootstrap` says otherwise.
+///
+/// # Errors
+/// [`SimError::Bootstrap`] for no resamples or empty blocks, [`SimError::Range`] for fewer
+/// than two values.
+pub fn mean_interval(values: &[f64], block: usize, bootstrap: &Bootstrap) -> Result<Option<Interval>, SimError> {
+    let count = values.len();
+    if count < 2 {
+        return Err(SimError::Range { range: 0..count, candles: count, least: 2 });
+    }
+    let block = bootstrap.block.unwrap_or(block).min(count);
+    let resamples = bootstrap.resamples;
+    if block == 0 || resamples == 0 || resamples > MAX_RESAMPLES {
+        return Err(SimError::Bootstrap { resamples, block });
+    }
+    let mut random = Random::new(bootstrap.seed);
+    let mut means = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        let (mut total, mut left) = (0.0, count);
+        while left > 0 {
+            let length = block.min(left);
+            let start = random.below(count as u64) as usize;
+            total += values.iter().cycle().skip(start).take(length).sum::<f64>();
+            left -= length;
+        }
+        means.push(Ok(total / count as f64));
+    }
+    Ok(middle(means))
+}
+
 /// Sums over the first k returns of the ring, for every k that a block can end at.
 fn running_sums(returns: &[f64], block: usize) -> Vec<Sums> {
     let mut sums = Sums::default();
@@ -219,5 +250,21 @@ mod tests {
         let flat = intervals(&[1.0; 100], 8_760.0, &bootstrap).unwrap();
         assert_eq!(flat.sharpe, None);
         assert_eq!(flat.total_return, Some(Interval { low: 0.0, high: 0.0 }));
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_has_the_width_of_its_error() {
+        let equity = walk(2_000, 5);
+        let values: Vec<f64> = equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+        let bootstrap = Bootstrap { resamples: 400, block: None, seed: 1 };
+        let Interval { low, high } = mean_interval(&values, 10, &bootstrap).unwrap().unwrap();
+        let mean = values.iter().sum::<f64>() / 2_000.0;
+        // ± 1.96 · 0.01 / √2000.
+        assert!(low < mean && mean < high && (0.0007..0.0011).contains(&(high - low)), "{low} {mean} {high}");
+        // Values that come in pairs of equal ones have √2 of the error, which blocks see.
+        let doubled: Vec<f64> = values.iter().flat_map(|value| [*value; 2]).collect();
+        let wide = |block| mean_interval(&doubled, block, &bootstrap).unwrap().unwrap();
+        assert!(wide(20).high - wide(20).low > 1.2 * (wide(1).high - wide(1).low));
+        assert!(mean_interval(&values[..1], 1, &bootstrap).is_err() && mean_interval(&values, 0, &bootstrap).is_err());
     }
 }

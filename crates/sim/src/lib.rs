@@ -24,7 +24,7 @@ mod strategy;
 mod testing;
 
 pub use backtest::{Backtest, backtest, equity_hash, replay};
-pub use bootstrap::{Bootstrap, Interval, Intervals, intervals};
+pub use bootstrap::{Bootstrap, Interval, Intervals, intervals, mean_interval};
 pub use environment::{Environment, EnvironmentState, Transition};
 pub use error::SimError;
 pub use folds::{Fold, FoldWindow, folds};

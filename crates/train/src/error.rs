@@ -33,6 +33,9 @@ pub enum TrainError {
         /// Which number.
         what: &'static str,
     },
+    /// An environment that is no market of candles cannot go on.
+    #[error("the environment: {0}")]
+    Environment(String),
     /// The simulated market refused a rule or a range.
     #[error(transparent)]
     Sim(#[from] SimError),

@@ -5,6 +5,7 @@
 //! same config and seed give the same weights on any processor and with any number
 //! of threads (R5). The test split never enters this crate.
 
+mod candles;
 pub mod checkpoint;
 mod config;
 mod environments;
@@ -20,7 +21,8 @@ mod set;
 mod stats;
 mod trainer;
 
-pub use config::{Algorithm, Auto, Budget, NumberOrAuto, TrainConfig};
+pub use candles::CandleEnvironments;
+pub use config::{Algorithm, Auto, Budget, NumberOrAuto, OnPolicyConfig, TrainConfig};
 pub use environments::{Environments, Outcome};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, Selection, Verdict, evaluate};

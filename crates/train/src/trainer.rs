@@ -3,32 +3,35 @@
 use assay_model::{Head, Isa, Mlp};
 use assay_types::Hash;
 
+use crate::candles::CandleEnvironments;
 use crate::checkpoint::{Reader, Writer};
-use crate::config::TrainConfig;
+use crate::config::{OnPolicyConfig, TrainConfig};
+use crate::environments::Environments;
 use crate::error::TrainError;
 use crate::offpolicy::OffPolicy;
-use crate::onpolicy::OnPolicy;
+use crate::onpolicy::{ENVIRONMENTS, OnPolicy};
+use crate::rng::Rng;
 use crate::set::TrainingSet;
 use crate::stats::UpdateStats;
 
 /// One run in progress.
 #[derive(Debug)]
-pub struct Trainer<'a> {
-    learner: Learner<'a>,
-    /// Of the config, this run's seed and the training set: what a checkpoint belongs to.
+pub struct Trainer<'a, E = CandleEnvironments<'a>> {
+    learner: Learner<'a, E>,
+    /// Of the config, this run's seed and what it learns from: what a checkpoint belongs to.
     identity: Hash,
     total_timesteps: u64,
     timesteps: u64,
     updates: u64,
 }
 
-/// The families of algorithms. Each has the same five functions: `new(set, config,
-/// seed, threads, isa)`, `update()`, `save(writer)`, `restore(reader)` and `network()`.
+/// The families of algorithms. Each has the same four functions: `update()`,
+/// `save(writer)`, `restore(reader)` and `network()`.
 #[derive(Debug)]
-enum Learner<'a> {
+enum Learner<'a, E> {
     /// PPO and A2C.
-    OnPolicy(Box<OnPolicy<'a>>),
-    /// SAC, TD3 and DDPG.
+    OnPolicy(Box<OnPolicy<E>>),
+    /// SAC, TD3 and DDPG, on candles.
     OffPolicy(Box<OffPolicy<'a>>),
 }
 
@@ -48,15 +51,15 @@ impl<'a> Trainer<'a> {
         config.check()?;
         set.check()?;
         let learner = if config.algorithm.is_on_policy() {
-            Learner::OnPolicy(Box::new(OnPolicy::new(set, config, seed, threads, isa)?))
+            let streams = Rng::new(seed).fork(ENVIRONMENTS);
+            let environments =
+                CandleEnvironments::new(set, config.n_envs, config.episode_steps, config.reward_scale, &streams)?;
+            Learner::OnPolicy(Box::new(OnPolicy::new(environments, &config.on_policy()?, seed, threads, isa)?))
         } else {
             Learner::OffPolicy(Box::new(OffPolicy::new(set, config, seed, threads, isa)?))
         };
-        let identity = serde_json::json!({
-            "config": TrainConfig { seed, ..config.clone() }.to_value(),
-            "set": set.fingerprint(),
-        });
-        let identity = Hash::of_json(&identity);
+        let config_value = TrainConfig { seed, ..config.clone() }.to_value();
+        let identity = identity(&config_value, set.fingerprint());
         let total_timesteps = config.total_timesteps.timesteps(set.train.len());
         Ok(Self { learner, identity, total_timesteps, timesteps: 0, updates: 0 })
     }
@@ -76,19 +79,55 @@ impl<'a> Trainer<'a> {
         isa: Isa,
     ) -> Result<Self, TrainError> {
         let mut trainer = Self::new(set, config, seed, threads, isa)?;
+        trainer.restore(bytes)?;
+        Ok(trainer)
+    }
+}
+
+impl<E: Environments> Trainer<'_, E> {
+    /// A fresh run of `config` in environments of any kind, made with the streams of
+    /// [`Self::streams`] of its seed. `fingerprint` is of all that they read, `bars` the
+    /// steps they have to offer, for a budget of `auto`.
+    ///
+    /// # Errors
+    /// [`TrainError`] when config and environments do not fit.
+    pub fn in_environments(
+        environments: E,
+        fingerprint: Hash,
+        bars: usize,
+        config: &OnPolicyConfig,
+        threads: usize,
+        isa: Isa,
+    ) -> Result<Self, TrainError> {
+        let learner = OnPolicy::new(environments, config, config.seed, threads, isa)?;
+        let identity = identity(&config.to_value(), fingerprint);
+        let total_timesteps = config.total_timesteps.timesteps(bars);
+        Ok(Self { learner: Learner::OnPolicy(Box::new(learner)), identity, total_timesteps, timesteps: 0, updates: 0 })
+    }
+
+    /// The stream of random numbers that a run's environments fork theirs from.
+    #[must_use]
+    pub fn streams(seed: u64) -> Rng {
+        Rng::new(seed).fork(ENVIRONMENTS)
+    }
+
+    /// Goes on where `bytes`, made by [`Self::checkpoint`] of a run like this one, stopped.
+    ///
+    /// # Errors
+    /// [`TrainError::Checkpoint`] when the bytes are damaged or belong to another run.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), TrainError> {
         let mut reader = Reader::new(bytes)?;
-        if reader.bytes()? != trainer.identity.0 {
+        if reader.bytes()? != self.identity.0 {
             let reason = "it belongs to a run with another config, seed or training set: resume it with its own".into();
             return Err(TrainError::Checkpoint(reason));
         }
-        trainer.timesteps = reader.u64()?;
-        trainer.updates = reader.u64()?;
-        match &mut trainer.learner {
+        self.timesteps = reader.u64()?;
+        self.updates = reader.u64()?;
+        match &mut self.learner {
             Learner::OnPolicy(learner) => learner.restore(&mut reader)?,
             Learner::OffPolicy(learner) => learner.restore(&mut reader)?,
         }
-        reader.finish()?;
-        Ok(trainer)
+        reader.finish()
     }
 
     /// Everything the run depends on: weights, optimisers, random streams,
@@ -128,7 +167,7 @@ impl<'a> Trainer<'a> {
         Ok(stats)
     }
 
-    /// The policy's network: three logits, or one number before its tanh, as
+    /// The policy's network: one logit per action, or one number before its tanh, as
     /// [`Self::head`] says.
     #[must_use]
     pub fn network(&self) -> Mlp {
@@ -138,7 +177,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// What the outputs of [`Self::network`] mean.
+    /// What the outputs of [`Self::network`] mean on candles.
     #[must_use]
     pub const fn head(&self) -> Head {
         match &self.learner {
@@ -170,4 +209,8 @@ impl<'a> Trainer<'a> {
     pub const fn is_done(&self) -> bool {
         self.timesteps >= self.total_timesteps
     }
+}
+
+fn identity(config: &serde_json::Value, fingerprint: Hash) -> Hash {
+    Hash::of_json(&serde_json::json!({ "config": config, "set": fingerprint }))
 }

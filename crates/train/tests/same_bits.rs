@@ -6,6 +6,7 @@ mod common;
 
 use assay_model::Isa;
 use assay_train::{TrainConfig, TrainError, Trainer, UpdateStats};
+use assay_types::Hash;
 use common::{Planted, config};
 use serde_json::json;
 
@@ -118,4 +119,20 @@ fn a_set_that_does_not_fit_is_refused() {
     assert!(refused(assay_train::TrainingSet { train: 0..1, ..set.clone() }));
     assert!(refused(assay_train::TrainingSet { train: 0..250, ..set.clone() }));
     assert!(refused(assay_train::TrainingSet { validation: 250..301, ..set }));
+}
+
+/// What these configs gave when they were first recorded: weights never change silently.
+#[test]
+fn weights_are_the_recorded_ones() {
+    let market = Planted::new(300, 1);
+    let recorded = [
+        "da2c02c6a62d309b1b3affafcb7c36a27e540869e38ac0c9d46be48e3b6feaa1",
+        "ef3c5af7127d5e9328b54a0704677eec11275da5e02492637361246f8740ee3d",
+        "5ed81ef60f69fd61ece9037cc2d32605fa57126305b2894d10cb08daa5c5a57c",
+    ];
+    for (config, expected) in configs().iter().zip(recorded) {
+        let (weights, _) = run(&market, config, 3, 1, Isa::detect());
+        let bytes: Vec<u8> = weights.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(Hash::of(&bytes).to_string(), expected, "{}", config.algorithm.name());
+    }
 }

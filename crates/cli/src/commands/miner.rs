@@ -18,7 +18,7 @@ pub enum Miner {
 
 #[derive(Args)]
 pub struct Serve {
-    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH or volatility:K.
+    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or policy:DIR.
     #[arg(long, value_name = "NAME")]
     strategy: String,
     /// Address and port to listen on; port 0 takes a free one.

@@ -5,7 +5,7 @@ mod base_limit;
 mod fixed_width;
 mod full_range;
 mod recentre;
-mod view;
+pub(crate) mod view;
 mod volatility;
 
 use std::fmt;

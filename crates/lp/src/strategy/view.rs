@@ -8,7 +8,7 @@ use crate::query::{DesiredPosition, RebalanceQuery};
 
 /// A question with what every strategy derives from it.
 #[derive(Debug)]
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     pub query: &'a RebalanceQuery,
     /// The tick of the price.
     pub tick: i32,
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
 }
 
 /// A wanted position.
-pub(super) const fn position((tick_lower, tick_upper): (i32, i32), amounts: Amounts) -> DesiredPosition {
+pub(crate) const fn position((tick_lower, tick_upper): (i32, i32), amounts: Amounts) -> DesiredPosition {
     let Amounts { amount0: allocation0, amount1: allocation1 } = amounts;
     DesiredPosition { tick_lower, tick_upper, allocation0, allocation1, confidence: None }
 }

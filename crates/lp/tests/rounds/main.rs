@@ -5,6 +5,7 @@
 mod answers;
 mod clock;
 mod engine;
+mod environment;
 mod ranking;
 mod reputation;
 mod table;

@@ -4,6 +4,7 @@
 mod budget;
 mod check;
 mod defaults;
+mod on_policy;
 mod read;
 
 use assay_features::{Preset, ScalerKind};
@@ -13,6 +14,7 @@ use assay_types::{Dataset, FillRule, Hash, Money, Price, Qty};
 use serde::{Deserialize, Serialize};
 
 pub use budget::Budget;
+pub use on_policy::OnPolicyConfig;
 
 use crate::error::TrainError;
 

@@ -45,7 +45,7 @@ impl TrainConfig {
     }
 }
 
-fn named(value: &Value) -> Result<Algorithm, TrainError> {
+pub(super) fn named(value: &Value) -> Result<Algorithm, TrainError> {
     let name = value.as_str().map(str::to_ascii_lowercase);
     let found = Algorithm::ALL.into_iter().find(|algorithm| name.as_deref() == Some(algorithm.name()));
     found.ok_or_else(|| TrainError::Value {
@@ -67,7 +67,7 @@ fn culprit(given: &Map<String, Value>, algorithm: Algorithm, error: &serde_json:
     TrainError::Value { key: "config".into(), reason: error.to_string() }
 }
 
-fn unknown(key: &str, algorithm: Algorithm, valid: &Map<String, Value>) -> TrainError {
+pub(super) fn unknown(key: &str, algorithm: Algorithm, valid: &Map<String, Value>) -> TrainError {
     let list = valid.keys().cloned().collect::<Vec<_>>().join(", ");
     let name = algorithm.name();
     let others: Vec<&str> =

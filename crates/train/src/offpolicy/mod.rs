@@ -19,6 +19,7 @@ mod temperature;
 use assay_model::{Activation, Isa, Mlp, scalar_target};
 use assay_sim::End;
 
+use crate::candles::CandleEnvironments;
 use crate::checkpoint::{Reader, Writer};
 use crate::config::{Algorithm, TrainConfig};
 use crate::environments::Environments;
@@ -99,7 +100,7 @@ const MINIBATCHES: u64 = 5;
 pub struct OffPolicy<'a> {
     settings: Settings,
     isa: Isa,
-    environments: Environments<'a>,
+    environments: CandleEnvironments<'a>,
     features: Features<'a>,
     agent: Agent,
     replay: ReplayBuffer,
@@ -128,8 +129,13 @@ impl<'a> OffPolicy<'a> {
     ) -> Result<Self, TrainError> {
         let settings = Settings::new(config, threads)?;
         let root = Rng::new(seed);
-        let environments =
-            Environments::new(set, config.n_envs, config.episode_steps, config.reward_scale, &root.fork(ENVIRONMENTS))?;
+        let environments = CandleEnvironments::new(
+            set,
+            config.n_envs,
+            config.episode_steps,
+            config.reward_scale,
+            &root.fork(ENVIRONMENTS),
+        )?;
         let inputs = set.inputs();
         let mut weights = root.fork(WEIGHTS);
         let agent = match config.algorithm {
@@ -215,7 +221,7 @@ impl<'a> OffPolicy<'a> {
                 }
             };
             let (bar, before) = (self.environments.candle(index), account(observation));
-            let outcome = self.environments.step(index, scalar_target(action), observation)?;
+            let outcome = self.environments.step_to(index, scalar_target(action), observation)?;
             if outcome.end.is_none() {
                 self.environments.observe(index, observation);
             }

@@ -88,7 +88,7 @@ struct PolicySide<'a> {
 
 impl<'a> PolicySide<'a> {
     fn new(settings: &'a Settings, roll_out: &'a RollOut, learner: &'a mut Learner, isa: Isa) -> Self {
-        let log = LogProbabilities::new(settings.batch_size);
+        let log = LogProbabilities::new(learner.network.outputs(), settings.batch_size);
         let (actions, old, advantages) = (Vec::new(), Vec::new(), Vec::new());
         Self { settings, roll_out, learner, isa, log, actions, old, advantages, sums: PolicySums::default() }
     }

@@ -2,13 +2,11 @@
 
 use assay_model::Isa;
 
-/// Actions of the policy.
-const ACTIONS: usize = 3;
-
 /// Logarithms of the probabilities of each action, for some rows of logits; kept
 /// action by action so that the rows are worked on together.
 #[derive(Debug, Clone)]
 pub struct LogProbabilities {
+    actions: usize,
     rows: usize,
     /// [action][row]
     log: Vec<f32>,
@@ -18,35 +16,44 @@ pub struct LogProbabilities {
 }
 
 impl LogProbabilities {
-    /// Room for `rows`.
-    pub fn new(rows: usize) -> Self {
-        let zeros = vec![0.0; rows * ACTIONS];
-        Self { rows, log: zeros.clone(), probability: zeros, sum: vec![0.0; rows], ratio: Vec::with_capacity(rows) }
+    /// Room for `rows` rows of `actions`.
+    pub fn new(actions: usize, rows: usize) -> Self {
+        let zeros = vec![0.0; rows * actions];
+        let (sum, ratio) = (vec![0.0; rows], Vec::with_capacity(rows));
+        Self { actions, rows, log: zeros.clone(), probability: zeros, sum, ratio }
     }
 
     /// Computes them from `count` rows of logits that are `stride` apart.
     pub fn compute(&mut self, isa: Isa, logits: &[f32], stride: usize, count: usize) {
-        self.rows = count;
-        let (first, rest) = self.log[..count * ACTIONS].split_at_mut(count);
-        let (second, third) = rest.split_at_mut(count);
-        for (row, logits) in logits.chunks_exact(stride).take(count).enumerate() {
-            let largest = logits[0].max(logits[1]).max(logits[2]);
-            first[row] = logits[0] - largest;
-            second[row] = logits[1] - largest;
-            third[row] = logits[2] - largest;
+        // The signals lane's three targets are known while compiling, so its loops unroll.
+        match self.actions {
+            3 => self.compute_of(3, isa, logits, stride, count),
+            actions => self.compute_of(actions, isa, logits, stride, count),
         }
-        let probability = &mut self.probability[..count * ACTIONS];
-        probability.copy_from_slice(&self.log[..count * ACTIONS]);
+    }
+
+    #[inline(always)]
+    fn compute_of(&mut self, actions: usize, isa: Isa, logits: &[f32], stride: usize, count: usize) {
+        self.rows = count;
+        let log = &mut self.log[..count * actions];
+        for (row, logits) in logits.chunks_exact(stride).take(count).enumerate() {
+            let logits = &logits[..actions];
+            let largest = logits[1..].iter().fold(logits[0], |largest, logit| largest.max(*logit));
+            logits.iter().enumerate().for_each(|(action, logit)| log[action * count + row] = logit - largest);
+        }
+        let probability = &mut self.probability[..count * actions];
+        probability.copy_from_slice(log);
         isa.exp(probability);
         let sum = &mut self.sum[..count];
         for row in 0..count {
-            sum[row] = probability[row] + probability[count + row] + probability[2 * count + row];
+            let first = probability[row];
+            sum[row] = (1..actions).fold(first, |sum, action| sum + probability[action * count + row]);
         }
         for action in probability.chunks_exact_mut(count) {
             action.iter_mut().zip(&*sum).for_each(|(p, sum)| *p /= sum);
         }
         isa.ln(sum);
-        for action in self.log[..count * ACTIONS].chunks_exact_mut(count) {
+        for action in log.chunks_exact_mut(count) {
             action.iter_mut().zip(&*sum).for_each(|(log, sum)| *log -= sum);
         }
     }
@@ -62,9 +69,12 @@ impl LogProbabilities {
 
     /// The action in `row` that `uniform` in [0, 1] falls on.
     pub fn sample(&self, row: usize, uniform: f32) -> usize {
-        let first = self.probability(row, 0);
-        let second = first + self.probability(row, 1);
-        usize::from(uniform >= first) + usize::from(uniform >= second)
+        let mut below = 0.0;
+        let before_last = (0..self.actions - 1).filter(|action| {
+            below += self.probability(row, *action);
+            uniform >= below
+        });
+        before_last.count()
     }
 }
 
@@ -115,6 +125,24 @@ impl PolicyLoss {
         gradient: &mut [f32],
         sums: &mut PolicySums,
     ) {
+        match log.actions {
+            3 => self.slopes_of(3, isa, log, rows, stride, gradient, sums),
+            actions => self.slopes_of(actions, isa, log, rows, stride, gradient, sums),
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "those of `slopes` and the number of actions")]
+    fn slopes_of(
+        self,
+        actions: usize,
+        isa: Isa,
+        log: &mut LogProbabilities,
+        rows: PolicyRows,
+        stride: usize,
+        gradient: &mut [f32],
+        sums: &mut PolicySums,
+    ) {
         let count = rows.actions.len();
         let mut ratio = std::mem::take(&mut log.ratio);
         ratio.clear();
@@ -141,14 +169,13 @@ impl PolicyLoss {
                     -advantage
                 }
             };
-            let p = [log.probability(row, 0), log.probability(row, 1), log.probability(row, 2)];
-            let l = [log.of(row, 0), log.of(row, 1), log.of(row, 2)];
-            let entropy = -(p[0] * l[0] + p[1] * l[1] + p[2] * l[2]);
+            let product = |j: usize| log.probability(row, j) * log.of(row, j);
+            let entropy = -(1..actions).fold(product(0), |sum, j| sum + product(j));
             sums.entropy += f64::from(entropy);
-            let out = &mut gradient[row * stride..][..ACTIONS];
-            for j in 0..ACTIONS {
+            for (j, out) in gradient[row * stride..][..actions].iter_mut().enumerate() {
+                let (p, l) = (log.probability(row, j), log.of(row, j));
                 let chosen = if j == action { 1.0 } else { 0.0 };
-                out[j] = self.share * (slope * (chosen - p[j]) + self.ent_coef * p[j] * (l[j] + entropy));
+                *out = self.share * (slope * (chosen - p) + self.ent_coef * p * (l + entropy));
             }
         }
         log.ratio = ratio;
@@ -195,7 +222,7 @@ mod tests {
             [([0.3, -1.2, 0.9], 2, -0.7, 1.5), ([0.3, -1.2, 0.9], 1, -1.0, -2.0), ([2.0, 0.0, 0.1], 0, -1.5, 0.8)];
         for clip in [Some(0.2), None] {
             for (logits, action, old, advantage) in cases {
-                let mut log = LogProbabilities::new(1);
+                let mut log = LogProbabilities::new(3, 1);
                 let mut row = [0.0_f32; 16];
                 logits.iter().zip(&mut row).for_each(|(z, out)| *out = *z as f32);
                 log.compute(Isa::detect(), &row, 16, 1);
@@ -224,7 +251,7 @@ mod tests {
 
     #[test]
     fn samples_have_the_probabilities() {
-        let mut log = LogProbabilities::new(1);
+        let mut log = LogProbabilities::new(3, 1);
         let mut row = [0.0_f32; 16];
         row[..3].copy_from_slice(&[libm::logf(0.2), libm::logf(0.5), libm::logf(0.3)]);
         log.compute(Isa::detect(), &row, 16, 1);

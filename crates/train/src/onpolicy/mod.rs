@@ -14,23 +14,25 @@ mod rollout;
 use assay_model::{Isa, Mlp};
 
 use crate::checkpoint::{Reader, Writer};
-use crate::config::{Algorithm, TrainConfig};
+use crate::config::{Algorithm, OnPolicyConfig};
 use crate::environments::Environments;
 use crate::error::TrainError;
 use crate::initial::orthogonal;
 use crate::rng::Rng;
-use crate::set::TrainingSet;
 use crate::stats::UpdateStats;
 use learner::{Learner, Optimizer};
 use rollout::RollOut;
 
 /// Labels of the streams of random numbers.
 const WEIGHTS: u64 = 1;
-const ENVIRONMENTS: u64 = 2;
+pub const ENVIRONMENTS: u64 = 2;
 const ACTIONS: u64 = 3;
 const SHUFFLES: u64 = 4;
 
-/// What PPO and A2C have in common, with the names of the config keys.
+/// Actions that a roll-out can note.
+const MOST_ACTIONS: usize = 256;
+
+/// The numbers of a config as the learner uses them.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     algorithm: Algorithm,
@@ -50,35 +52,30 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(config: &TrainConfig) -> Result<Self, TrainError> {
-        let n_steps = config.need("n_steps", config.n_steps)?;
-        let ent_coef = config.need("ent_coef", config.ent_coef)?.number();
-        let common = Self {
+    fn new(config: &OnPolicyConfig) -> Self {
+        let roll_out = config.n_steps * config.n_envs;
+        Self {
             algorithm: config.algorithm,
-            n_steps,
+            n_steps: config.n_steps,
             gamma: config.gamma as f32,
-            gae_lambda: config.need("gae_lambda", config.gae_lambda)? as f32,
-            ent_coef: config.need("ent_coef", ent_coef)? as f32,
-            vf_coef: config.need("vf_coef", config.vf_coef)? as f32,
-            max_grad_norm: config.need("max_grad_norm", config.max_grad_norm)? as f32,
-            normalize_advantage: config.need("normalize_advantage", config.normalize_advantage)?,
+            gae_lambda: config.gae_lambda as f32,
+            ent_coef: config.ent_coef as f32,
+            vf_coef: config.vf_coef as f32,
+            max_grad_norm: config.max_grad_norm as f32,
+            normalize_advantage: config.normalize_advantage,
             learning_rate: config.learning_rate,
-            batch_size: n_steps * config.n_envs,
-            n_epochs: 1,
-            clip_range: None,
-        };
-        match config.algorithm {
-            Algorithm::Ppo => ppo::settings(common, config),
-            _ => Ok(common),
+            batch_size: config.batch_size.unwrap_or(roll_out),
+            n_epochs: config.n_epochs.unwrap_or(1),
+            clip_range: config.clip_range.map(|range| range as f32),
         }
     }
 }
 
 /// A run of PPO or A2C.
 #[derive(Debug)]
-pub struct OnPolicy<'a> {
+pub struct OnPolicy<E> {
     settings: Settings,
-    environments: Environments<'a>,
+    environments: E,
     roll_out: RollOut,
     actor: Learner,
     critic: Learner,
@@ -89,28 +86,34 @@ pub struct OnPolicy<'a> {
     isa: Isa,
 }
 
-impl<'a> OnPolicy<'a> {
-    /// A fresh run.
+impl<E: Environments> OnPolicy<E> {
+    /// A fresh run in `config.n_envs` environments that were made for `config`.
     ///
     /// # Errors
-    /// [`TrainError`] when config and set do not fit.
+    /// [`TrainError`] when config and environments do not fit.
     pub fn new(
-        set: &TrainingSet<'a>,
-        config: &TrainConfig,
+        environments: E,
+        config: &OnPolicyConfig,
         seed: u64,
         threads: usize,
         isa: Isa,
     ) -> Result<Self, TrainError> {
-        let settings = Settings::new(config)?;
+        let settings = Settings::new(config);
+        let (inputs, actions) = (environments.inputs(), environments.actions());
+        if environments.count() != config.n_envs || !(2..=MOST_ACTIONS).contains(&actions) {
+            let found = environments.count();
+            return Err(TrainError::Set(format!(
+                "{found} environments of {actions} actions where {} of 2 to {MOST_ACTIONS} are needed",
+                config.n_envs
+            )));
+        }
         let root = Rng::new(seed);
-        let environments =
-            Environments::new(set, config.n_envs, config.episode_steps, config.reward_scale, &root.fork(ENVIRONMENTS))?;
         let sizes = |outputs: usize| -> Vec<usize> {
-            [set.inputs()].into_iter().chain(config.net_arch.iter().copied()).chain([outputs]).collect()
+            [inputs].into_iter().chain(config.net_arch.iter().copied()).chain([outputs]).collect()
         };
         let mut weights = root.fork(WEIGHTS);
         // Gains of Stable-Baselines3: the first policy is near uniform.
-        let actor = orthogonal(&sizes(3), config.activation, 0.01, &mut weights)?;
+        let actor = orthogonal(&sizes(actions), config.activation, 0.01, &mut weights)?;
         let critic = orthogonal(&sizes(1), config.activation, 1.0, &mut weights)?;
         let optimizer = |network: &Mlp| match settings.algorithm {
             Algorithm::Ppo => ppo::optimizer(network),
@@ -118,7 +121,7 @@ impl<'a> OnPolicy<'a> {
         };
         Ok(Self {
             settings,
-            roll_out: RollOut::new(settings.n_steps, config.n_envs, set.inputs()),
+            roll_out: RollOut::new(settings.n_steps, config.n_envs, inputs),
             environments,
             actor: Learner::new(optimizer(&actor), actor, settings.batch_size),
             critic: Learner::new(optimizer(&critic), critic, settings.batch_size),

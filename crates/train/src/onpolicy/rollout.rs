@@ -1,6 +1,6 @@
 //! Roll-outs: what the current policy met, the values of it, and the advantages.
 
-use assay_model::{Isa, Mlp, TARGETS, Workspace};
+use assay_model::{Isa, Mlp, Workspace};
 use assay_sim::End;
 
 use super::loss::LogProbabilities;
@@ -19,7 +19,7 @@ pub struct RollOut {
     width: usize,
     /// One observation per row, then what each environment observes after the last step.
     pub observations: Vec<f32>,
-    /// Index into [`TARGETS`].
+    /// Number of the action.
     pub actions: Vec<u8>,
     /// Logarithm of the probability the action had.
     pub log_probabilities: Vec<f32>,
@@ -65,14 +65,14 @@ impl RollOut {
     /// Lets `actor` act in all environments side by side.
     pub fn collect(
         &mut self,
-        environments: &mut Environments,
+        environments: &mut impl Environments,
         actor: &Mlp,
         rng: &mut Rng,
         isa: Isa,
     ) -> Result<(), TrainError> {
         let (n_envs, width) = (self.n_envs, self.width);
         let mut space = Workspace::forward_only(actor, n_envs);
-        let mut log_probabilities = LogProbabilities::new(n_envs);
+        let mut log_probabilities = LogProbabilities::new(actor.outputs(), n_envs);
         let mut last = vec![0.0; width];
         self.truncated.clear();
         self.last_observations.clear();
@@ -92,7 +92,7 @@ impl RollOut {
                 let action = log_probabilities.sample(environment, rng.uniform() as f32);
                 self.actions[row] = action as u8;
                 self.log_probabilities[row] = log_probabilities.of(environment, action);
-                let outcome = environments.step(environment, TARGETS[action], &mut last)?;
+                let outcome = environments.step(environment, action, &mut last)?;
                 self.rewards[row] = outcome.reward;
                 self.ends[row] = outcome.end.is_some();
                 if outcome.end == Some(End::Truncated) {

@@ -7,6 +7,7 @@ mod practice;
 mod round;
 mod run;
 mod standings;
+mod train;
 mod verify;
 mod weights;
 
@@ -38,6 +39,8 @@ pub enum Lp {
     Run(run::Run),
     /// What the miners of a job have earned, and what they lack to go live.
     Scores(standings::Scores),
+    /// Train a miner on a pool's history and judge it on rounds that it has not seen.
+    Train(train::Train),
     /// What each miner is worth: the top eligible one of each job.
     Weights(weights::Weights),
 }
@@ -77,6 +80,7 @@ impl Lp {
             Self::Run(command) => command.run(workspace, console).map(|()| true),
             Self::Scores(command) => command.run(workspace, console).map(|()| true),
             Self::Weights(command) => command.run(workspace, console).map(|()| true),
+            Self::Train(command) => command.run(workspace, console).map(|()| true),
         }
     }
 }

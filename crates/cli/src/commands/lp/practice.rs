@@ -15,7 +15,8 @@ pub struct Practice {
     job: PathBuf,
     #[command(flatten)]
     events: Events,
-    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K or http://HOST:PORT#KEY.
+    /// hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, policy:DIR or
+    /// http://HOST:PORT#KEY.
     #[arg(long, value_name = "NAME|URL")]
     miner: String,
     #[command(flatten)]

@@ -67,7 +67,7 @@ pub struct Round {
     #[command(flatten)]
     events: Events,
     /// Comma-separated: hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH, volatility:K, all (one of each),
-    /// http://HOST:PORT#KEY.
+    /// policy:DIR, http://HOST:PORT#KEY.
     #[arg(long, value_name = "LIST", default_value = "all")]
     miners: String,
     #[command(flatten)]
@@ -210,7 +210,7 @@ fn winner(winner: Option<&str>) -> String {
 }
 
 /// Small shares need their digits.
-fn percent(value: f64) -> String {
+pub fn percent(value: f64) -> String {
     let text = format!("{:.5} %", 100.0 * value);
     text.replace('-', "−")
 }

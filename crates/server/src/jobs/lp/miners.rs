@@ -1,4 +1,4 @@
-//! The miners of a round: built-in strategies by name, others by address and key.
+//! The miners of a round: strategies of this program by name, others by address and key.
 
 use assay_lp::record::MinerRecord;
 use assay_lp::strategy::KNOWN;
@@ -6,6 +6,7 @@ use assay_lp::{Entrant, Job, Strategy};
 use assay_miner::{MinerEndpoint, Wire};
 
 use crate::error::JobError;
+use crate::jobs::lp::own::Own;
 
 /// Miners of one round, as many as R6 foresees.
 pub const MAX_MINERS: usize = 256;
@@ -15,8 +16,8 @@ pub const ALL: &str = "all";
 /// Whom a round asks.
 #[derive(Debug, Clone)]
 pub enum Miner {
-    /// A strategy of ours.
-    BuiltIn(Strategy),
+    /// A strategy of this program.
+    Own(Own),
     /// Somebody's program, over HTTP.
     Remote(MinerEndpoint),
 }
@@ -26,7 +27,7 @@ impl Miner {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::BuiltIn(strategy) => strategy.to_string(),
+            Self::Own(own) => own.name(),
             Self::Remote(endpoint) => endpoint.key().to_owned(),
         }
     }
@@ -34,8 +35,9 @@ impl Miner {
     /// Its seat in a round.
     #[must_use]
     pub fn entrant(&self) -> Entrant {
-        let built_in = matches!(self, Self::BuiltIn(_));
-        Entrant { miner: self.name(), registered_at: 0, built_in, authenticated: !built_in, combined_before: 0 }
+        let built_in = matches!(self, Self::Own(Own::BuiltIn(_)));
+        let authenticated = matches!(self, Self::Remote(_));
+        Entrant { miner: self.name(), registered_at: 0, built_in, authenticated, combined_before: 0 }
     }
 
     fn read(text: &str, job: &Job) -> Result<Self, String> {
@@ -45,8 +47,7 @@ impl Miner {
             };
             return MinerEndpoint::new(key, url, Wire::Native).map(Self::Remote).map_err(|error| error.to_string());
         }
-        let strategy: Strategy = text.parse().map_err(|error: assay_lp::StrategyError| error.to_string())?;
-        strategy.for_job(job).map(Self::BuiltIn).map_err(|error| error.to_string())
+        Own::read(text)?.for_job(job).map(Self::Own)
     }
 }
 
@@ -74,7 +75,8 @@ pub fn read_miners(list: &str, job: &Job) -> Result<Vec<Miner>, JobError> {
             ALL => {
                 let fitted = Strategy::baselines(job).into_iter().map(|strategy| strategy.for_job(job));
                 for strategy in fitted {
-                    miners.push(Miner::BuiltIn(strategy.map_err(|error| input(error.to_string()))?));
+                    let strategy = strategy.map_err(|error| input(error.to_string()))?;
+                    miners.push(Miner::Own(Own::BuiltIn(strategy)));
                 }
             }
             text => miners.push(Miner::read(text, job).map_err(input)?),

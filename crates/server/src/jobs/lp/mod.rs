@@ -7,6 +7,8 @@ mod caller;
 pub mod events;
 pub mod job_file;
 pub mod miners;
+pub mod own;
+pub mod policy;
 pub mod practice;
 pub mod records;
 pub mod registry;

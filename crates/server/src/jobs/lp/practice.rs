@@ -88,8 +88,12 @@ pub(super) fn with_hold(miner: &str, job: &Job) -> Result<(String, Vec<Miner>), 
         return Err(JobError::Input(format!("--miner {miner}: name one miner; `assay lp round` takes several")));
     };
     let name = one.name();
-    let list = if name == HOLD { name.clone() } else { format!("{HOLD},{miner}") };
-    Ok((name, read_miners(&list, job)?))
+    let mut pair = alone;
+    if name != HOLD {
+        pair.extend(read_miners(HOLD, job)?);
+        pair.sort_by_key(Miner::name);
+    }
+    Ok((name, pair))
 }
 
 fn answers(record: &RoundRecord, miner: &str) -> Vec<AnswerRecord> {

@@ -262,7 +262,7 @@ fn ask(miners: &mut [Miner], queries: &[Option<RebalanceQuery>], caller: Option<
     for (place, (miner, query)) in miners.iter_mut().zip(queries).enumerate() {
         match (miner, query) {
             (_, None) => {}
-            (Miner::BuiltIn(strategy), Some(query)) => replies[place] = Some(Reply::Answer(strategy.answer(query))),
+            (Miner::Own(own), Some(query)) => replies[place] = Some(Reply::Answer(own.answer(query))),
             (Miner::Remote(endpoint), Some(query)) => {
                 places.push(place);
                 remote.push((endpoint.clone(), query.clone()));

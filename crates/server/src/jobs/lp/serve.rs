@@ -1,4 +1,4 @@
-//! A built-in strategy as a miner that validators ask over HTTP.
+//! A strategy of this program as a miner that validators ask over HTTP.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_lp::protocol::auth::is_key_text;
 use assay_lp::protocol::ss58;
-use assay_lp::{RebalanceAnswer, RebalanceQuery, RoundType, Strategy};
+use assay_lp::{RebalanceAnswer, RebalanceQuery, RoundType};
 use assay_miner::{AxonServer, MinerServer, serve, system_clock};
 use assay_types::public_key_text;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::error::JobError;
 use crate::jobs::lp::job_file::read_job;
+use crate::jobs::lp::own::Own;
 use crate::workspace::Workspace;
 
 /// Jobs whose rounds a miner remembers at once; the longest unasked is forgotten first.
@@ -74,7 +75,7 @@ impl ServeRequest {
         ready: impl FnOnce(&Serving) -> Result<(), JobError>,
     ) -> Result<(), JobError> {
         let input = |option: &str, error: &dyn std::fmt::Display| JobError::Input(format!("{option}: {error}"));
-        let mut strategy: Strategy = self.strategy.parse().map_err(|error| input("--strategy", &error))?;
+        let mut strategy = Own::read(&self.strategy).map_err(|error| input("--strategy", &error))?;
         if let Some(path) = &self.job {
             strategy = strategy.for_job(&read_job(path)?).map_err(|error| input("--strategy", &error))?;
         }
@@ -92,7 +93,7 @@ impl ServeRequest {
             let serving = Serving {
                 address: format!("http://{address}"),
                 key: public_key_text(&key),
-                strategy: strategy.to_string(),
+                strategy: strategy.name(),
                 validators: validators.clone(),
                 axon: axon
                     .as_ref()
@@ -138,8 +139,8 @@ impl ServeRequest {
 
 /// One strategy per job and kind of round, each with its own memory.
 struct Memory {
-    fresh: Strategy,
-    jobs: VecDeque<((String, RoundType), Strategy)>,
+    fresh: Own,
+    jobs: VecDeque<((String, RoundType), Own)>,
 }
 
 impl Memory {
