@@ -49,7 +49,11 @@ impl Limits {
     #[must_use]
     pub fn of(job: &Job, block_seconds: u64) -> Self {
         let (max_rebalances, min_tick_width) = (job.constraints.max_rebalances, job.constraints.min_tick_width);
-        Self { max_rebalances, min_tick_width, round_blocks: (job.round_duration_seconds / block_seconds.max(1)).max(1) }
+        Self {
+            max_rebalances,
+            min_tick_width,
+            round_blocks: (job.round_duration_seconds / block_seconds.max(1)).max(1),
+        }
     }
 }
 
@@ -131,7 +135,8 @@ impl Observer {
         let first = value_in_token1(round.tokens, round.sqrt_price_x96)?;
         let idle = value_in_token1(query.inventory_remaining, query.sqrt_price_x96)?;
         let over_hold = share(value, hold, first);
-        let change = |token: usize| share(view.tokens.pair()[token], round.tokens.pair()[token], round.tokens.pair()[token]);
+        let change =
+            |token: usize| share(view.tokens.pair()[token], round.tokens.pair()[token], round.tokens.pair()[token]);
         let passed = query.block_number.saturating_sub(round.block);
         let rest = self.limits.max_rebalances.saturating_sub(query.rebalances_so_far);
         let (distance, width) = place(view);

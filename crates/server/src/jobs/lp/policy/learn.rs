@@ -195,12 +195,7 @@ impl<'a> Learning<'a> {
 ///
 /// # Errors
 /// [`LpError`] when there are no rounds with a checkpoint, or one fails.
-pub fn mean_over_hold(
-    chooser: &Chooser,
-    job: &Job,
-    limits: Limits,
-    rounds: &[RecordedRound],
-) -> Result<f64, LpError> {
+pub fn mean_over_hold(chooser: &Chooser, job: &Job, limits: Limits, rounds: &[RecordedRound]) -> Result<f64, LpError> {
     let count = rounds.iter().filter(|round| round.checkpoints() > 0).count();
     let mut environment = Environment::new(job, rounds, limits, 0)?;
     let (mut ended, mut sum) = (0, 0.0);
