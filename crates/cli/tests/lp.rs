@@ -399,7 +399,7 @@ fn jobs_and_miners_are_kept_for_the_validator() {
     assert_eq!((&miner["wire"], &miner["active"]), (&json!("native"), &json!(true)));
     assert_eq!(lp(&["miner", "list"]), json!([miner]));
     say(&["miner", "add", "me", "http://127.0.0.1:8091"]).expect(2, &["64 lower-case hexadecimal digits"]);
-    say(&["miner", "add", &key, "127.0.0.1"]).expect(2, &["http"]);
+    say(&["miner", "add", &key, "http://127.0.0.1/path"]).expect(2, &["host and port"]);
     say(&["miner", "add", &key, "http://127.0.0.1:1", "--wire", "axon-v10"]).expect(2, &[]);
 
     assert_eq!(lp(&["scores", &name]), json!([]));
