@@ -9,5 +9,6 @@ mod many;
 mod market;
 mod miners;
 mod processes;
+mod python;
 mod stores;
 mod world;
