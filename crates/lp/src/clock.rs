@@ -84,6 +84,9 @@ pub struct Checkpoint {
     pub timestamp: u64,
     /// When commitments close.
     pub closes_at: u64,
+    /// When reveals are due. Answers take effect after the first block at or after it: who
+    /// withholds a reveal has seen nothing that comes later.
+    pub revealed_by: u64,
 }
 
 /// When a round of a job starts and ends, by time.
@@ -134,10 +137,11 @@ impl Window {
             },
             Some(timestamp) => {
                 let closes_at = timestamp.saturating_add(job.answer_seconds);
-                if closes_at.saturating_add(job.reveal_seconds) >= self.until {
+                let revealed_by = closes_at.saturating_add(job.reveal_seconds);
+                if revealed_by >= self.until {
                     return CheckpointAt::Never;
                 }
-                CheckpointAt::Known(Checkpoint { index, block, timestamp, closes_at })
+                CheckpointAt::Known(Checkpoint { index, block, timestamp, closes_at, revealed_by })
             }
         }
     }

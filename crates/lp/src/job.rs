@@ -34,11 +34,11 @@ pub struct Job {
     /// Blocks between the checkpoints of a live round, 150 by default.
     #[serde(default = "default_live_interval_blocks")]
     pub live_interval_blocks: u64,
-    /// Seconds after a checkpoint until commitments close, 60 by default. An answer takes
-    /// effect at the first block at or after that time, so that nobody profits from waiting.
+    /// Seconds after a checkpoint until commitments close, 60 by default.
     #[serde(default = "default_answer_seconds")]
     pub answer_seconds: u64,
-    /// Seconds after that until the answers must be revealed, 10 by default.
+    /// Seconds after that until the answers must be revealed, 10 by default. They take effect
+    /// after the first block at or after that time, so that nobody profits from waiting.
     #[serde(default = "default_reveal_seconds")]
     pub reveal_seconds: u64,
     /// Whether new rounds start.

@@ -35,7 +35,7 @@ impl Plan {
         while let CheckpointAt::Known(checkpoint) =
             window.checkpoint(job, round_type, start, checkpoints.len() as u32, times)
         {
-            let effect = times.first_at(checkpoint.closes_at)?;
+            let effect = times.first_at(checkpoint.revealed_by)?;
             checkpoints.push((checkpoint, effect.number));
         }
         Some(Self { number, start, end, checkpoints })

@@ -156,7 +156,7 @@ impl Runner {
             queries.into_iter().enumerate().filter_map(|(miner, query)| Some((miner, query?))).collect();
         let answers = self.answers(&checkpoint, asked, hold).await?;
         self.note(&checkpoint, answers)?;
-        let effect = self.block_at(checkpoint.closes_at, hold).await?;
+        let effect = self.block_at(checkpoint.revealed_by, hold).await?;
         if let (Some(acting), Some(round)) = (&mut self.acting, &mut self.round) {
             acting.execute(round, &self.shared, &self.window, checkpoint.index, effect, hold).await;
         }

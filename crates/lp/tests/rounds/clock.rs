@@ -13,7 +13,7 @@ fn rounds_follow_each_other_without_a_gap() {
     assert_eq!(plans[0].start, BlockTime { number: FIRST_BLOCK, timestamp: 10_000 });
     assert!(plans.windows(2).all(|pair| pair[0].end == pair[1].start));
     let blocks: Vec<(u64, u64)> = plans[0].checkpoints.iter().map(|(at, effect)| (at.block, *effect)).collect();
-    assert_eq!(blocks, [(1_000, 1_030), (1_100, 1_130), (1_200, 1_230), (1_300, 1_330), (1_400, 1_430)]);
+    assert_eq!(blocks, [(1_000, 1_035), (1_100, 1_135), (1_200, 1_235), (1_300, 1_335), (1_400, 1_435)]);
     let live = Plan::of(&job, RoundType::Live, 0, &times()).unwrap();
     assert_eq!(live.checkpoints.len(), 3);
 }

@@ -42,12 +42,12 @@ fn an_answer_takes_effect_after_the_deadline() {
     let range = |_: u32, _: &RebalanceQuery| wants(&[position(-5_000, 5_000, 1_000_000_000, 1_000_000_000)]);
     let record = play(&job, &maker.events, &[("a", &range)]);
     let miner = &record.miners[0];
-    assert_eq!(miner.answers[0].effective_block, Some(FIRST_BLOCK + 30));
+    assert_eq!(miner.answers[0].effective_block, Some(FIRST_BLOCK + 35));
     assert_eq!(miner.judgement.fees, U256::ZERO, "the swap was before it stood");
     // The same again is no rebalance.
     assert_eq!(miner.answers[1].outcome, Outcome::Kept);
     assert_eq!((miner.measured.executions, miner.measured.rebalances), (1, 0));
-    assert_eq!((miner.measured.blocks, miner.measured.blocks_in_range), (450, 420));
+    assert_eq!((miner.measured.blocks, miner.measured.blocks_in_range), (450, 415));
 }
 
 #[test]
