@@ -11,4 +11,5 @@ mod miners;
 mod processes;
 mod python;
 mod stores;
+mod vault;
 mod world;
