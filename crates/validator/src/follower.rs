@@ -500,7 +500,7 @@ impl Live {
         };
         shared.reporter.say(Report::Started { round_id, miners: 1, late_ms, resumed });
         let endpoints = BTreeMap::from([(miner.clone(), endpoint)]);
-        let acting = Acting::new(executor, vault, miner, &opened);
+        let acting = Acting::new(executor, vault, miner, &opened, resumed);
         Runner::new(shared, round, RoundType::Live, window, endpoints, stored, Some(acting)).run(hold).await
     }
 }

@@ -13,8 +13,8 @@ use crate::executor::{Executor, Order, Receipt, ReceiptStatus, VaultReport, Vaul
 use crate::ledger::{Claimed, Write};
 use crate::runner::Shared;
 
-/// An order's receipt is waited for no longer than this.
-pub(crate) const EXECUTION_LIMIT: Duration = Duration::from_secs(60);
+/// An order is posted, and its receipt waited for, no longer than this after its block.
+const EXECUTION_LIMIT_MS: u64 = 60_000;
 /// The executor has this long to say what a round started or ended with; the next round
 /// waits for it.
 pub(crate) const REPORT_LIMIT: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub(crate) struct Acting {
     pub(crate) miner: String,
     /// The vault holds positions that nobody ordered in this round.
     occupied: bool,
+    /// Whether an earlier run of the program began the round.
+    resumed: bool,
     /// Whether anything was to be executed.
     decided: bool,
     orders: Vec<Execution>,
@@ -40,9 +42,15 @@ pub(crate) struct Acting {
 
 impl Acting {
     /// `opened` is what the vault held at the start.
-    pub(crate) fn new(executor: Arc<dyn Executor>, vault: VaultRound, miner: String, opened: &VaultReport) -> Self {
+    pub(crate) fn new(
+        executor: Arc<dyn Executor>,
+        vault: VaultRound,
+        miner: String,
+        opened: &VaultReport,
+        resumed: bool,
+    ) -> Self {
         let occupied = !(opened.executed.principal.is_zero() && opened.executed.owed.is_zero());
-        Self { executor, vault, miner, occupied, decided: false, orders: Vec::new() }
+        Self { executor, vault, miner, occupied, resumed, decided: false, orders: Vec::new() }
     }
 
     pub(crate) const fn has_ordered(&self) -> bool {
@@ -75,10 +83,13 @@ impl Acting {
             effective_block: effect.number,
         };
         let mut row = self.row(&order, hold);
-        let round_ends = hold.clock().instant_at(window.until.saturating_mul(1_000));
-        let claimed = shared.ledger.claim(row.clone(), (Instant::now() + CLAIM_LIMIT).min(round_ends)).await;
-        let limit = (Instant::now() + EXECUTION_LIMIT).min(round_ends);
+        let claimed = shared.ledger.claim(row.clone(), Instant::now() + CLAIM_LIMIT).await;
+        let effect_ms = effect.timestamp.saturating_mul(1_000);
+        let deadline_ms = effect_ms.saturating_add(EXECUTION_LIMIT_MS).min(window.until.saturating_mul(1_000));
+        let limit = hold.clock().instant_at(deadline_ms);
         let receipt = match claimed {
+            // Only a round that is caught up with comes here so late.
+            Ok(Claimed::New) if hold.clock().now_ms() > deadline_ms => Receipt::failed("its time was over"),
             Ok(Claimed::New) => match timeout_at(limit, self.executor.execute(&order)).await {
                 Ok(Ok(receipt)) => receipt,
                 Ok(Err(error)) => Receipt::unknown(&error.to_string()),
@@ -87,7 +98,11 @@ impl Acting {
             Ok(Claimed::Before(found)) if found.strategy != row.strategy => {
                 return Err(format!("step {step} was claimed for another order before"));
             }
-            Ok(Claimed::Before(found)) => self.receipt_of(&order, &found, limit).await,
+            Ok(Claimed::Before(found)) => {
+                self.receipt_of(&order, &found, limit.max(Instant::now() + REPORT_LIMIT)).await
+            }
+            // An earlier run of the program may have had it executed.
+            Err(reason) if self.resumed => return Err(format!("step {step}: {reason}")),
             Err(reason) => {
                 round.not_executed(0, &reason);
                 return Ok(());
