@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests of an edge")]
 
+mod branches;
 mod follow;
 mod hostile;
 mod live;
