@@ -163,7 +163,8 @@ impl<'a> Environment<'a> {
     /// [`LpError::Order`] for a state of other rounds.
     pub fn restore(&mut self, state: &EnvironmentState) -> Result<(), LpError> {
         let fits = |round: &RecordedRound| state.actions.len() < round.checkpoints();
-        if !self.rounds.get(state.round).is_some_and(fits) || state.actions.iter().any(|action| *action >= ACTIONS.len())
+        if !self.rounds.get(state.round).is_some_and(fits)
+            || state.actions.iter().any(|action| *action >= ACTIONS.len())
         {
             return Err(LpError::Order(format!("a state in round {} of other rounds", state.round)));
         }

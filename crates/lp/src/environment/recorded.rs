@@ -1,7 +1,7 @@
 //! Rounds as they were recorded, kept to be played many times.
 
 use assay_amm::event::Located;
-use assay_types::{Hasher, Hash};
+use assay_types::{Hash, Hasher};
 
 use crate::error::LpError;
 use crate::market::{Market, Recorded};

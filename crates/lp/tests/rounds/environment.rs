@@ -1,9 +1,7 @@
 //! The environment that policies learn in, against rounds that are played as validators do.
 
 use assay_amm::event::Located;
-use assay_lp::environment::{
-    ACTIONS, Environment, INPUTS, Limits, Observation, Observer, RecordedRound,
-};
+use assay_lp::environment::{ACTIONS, Environment, INPUTS, Limits, Observation, Observer, RecordedRound};
 use assay_lp::fixed::ONE;
 use assay_lp::replay::{Plan, Tape, replay_round};
 use assay_lp::{Checkpoint, Job, Market, RebalanceQuery, Reply, RoundType, hold_score};

@@ -84,7 +84,8 @@ impl PolicyMiner {
         let expected: Vec<String> = ACTIONS.iter().copied().map(Action::name).collect();
         if (file.rule.as_str(), file.inputs, &file.actions) != (ENVIRONMENT_RULE, INPUTS, &expected) {
             let rule = &file.rule;
-            let text = format!("{}: it is of rule `{rule}`, this program has {ENVIRONMENT_RULE}: train it again", at(POLICY));
+            let text =
+                format!("{}: it is of rule `{rule}`, this program has {ENVIRONMENT_RULE}: train it again", at(POLICY));
             return Err(JobError::Input(text));
         }
         let weights = read(&folder.join(WEIGHTS))?;

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_lp::environment::{ENVIRONMENT_RULE, Limits, RecordedRound};
 use assay_lp::Job;
+use assay_lp::environment::{ENVIRONMENT_RULE, Limits, RecordedRound};
 use assay_store::{Trial, read, write_atomic};
 use assay_train::OnPolicyConfig;
 use assay_types::Hash;
@@ -69,7 +69,8 @@ impl Spans {
     fn of(first: u64, last: u64) -> Result<Self, JobError> {
         let count = last - first + 1;
         if count < LEAST_ROUNDS {
-            let text = format!("the events hold {count} whole rounds of the job: training needs {LEAST_ROUNDS} or more");
+            let text =
+                format!("the events hold {count} whole rounds of the job: training needs {LEAST_ROUNDS} or more");
             return Err(JobError::Input(text));
         }
         let held_out = last + 1 - count.div_ceil(5);
@@ -79,11 +80,7 @@ impl Spans {
             return Err(JobError::Input(text));
         }
         let validation = held_out - kept.div_ceil(5);
-        Ok(Self {
-            train: [first, validation - 1],
-            validation: [validation, held_out - 1],
-            held_out: [held_out, last],
-        })
+        Ok(Self { train: [first, validation - 1], validation: [validation, held_out - 1], held_out: [held_out, last] })
     }
 }
 
