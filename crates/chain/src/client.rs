@@ -200,7 +200,8 @@ impl RpcClient {
                 }
                 Sent::Denied(error) => match meaning(asked[0].method, error.code, &error.message) {
                     Refusal::Later => (error.message, None),
-                    Refusal::SmallerBatch if asked.len() > 1 => return self.smaller_batch(asked.len()),
+                    // Nodes that know no batches, or shorter ones, say so in many words.
+                    _ if asked.len() > 1 => return self.smaller_batch(asked.len()),
                     _ => {
                         open.iter().for_each(|place| answers[*place] = Some(Err(error.clone())));
                         continue;

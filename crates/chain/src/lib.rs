@@ -25,8 +25,8 @@ pub use client::{
 pub use endpoint::Endpoint;
 pub use error::ChainError;
 pub use follower::{
-    BlockRef, Extension, FIRST_RANGE_BLOCKS, FollowOptions, HeaderMode, LogFollower, MAX_RANGE_BLOCKS, POLL_INTERVAL,
-    Progress, REMEMBERED_BLOCKS, Step,
+    BlockRef, Extension, FIRST_RANGE_BLOCKS, FollowOptions, HeaderMode, LogFollower, MAX_HEADER_BLOCKS,
+    MAX_RANGE_BLOCKS, POLL_INTERVAL, Progress, REMEMBERED_BLOCKS, Step,
 };
 pub use hexadecimal::{parse_address, show_address, show_hash};
 pub use pool::{PoolFacts, creation_block, probe_pool};

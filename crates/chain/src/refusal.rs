@@ -15,8 +15,6 @@ pub(crate) enum Refusal {
     Later,
     /// Ask for fewer blocks.
     FewerBlocks,
-    /// Ask fewer things at once.
-    SmallerBatch,
     /// The contract reverted.
     Reverted,
     /// Do not ask again.
@@ -77,9 +75,6 @@ const WIDE: &[&str] = &[
 pub(crate) fn meaning(method: &str, code: i64, message: &str) -> Refusal {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if message.contains("batch") && !says(RATE) {
-        return Refusal::SmallerBatch;
-    }
     if code == 429 || says(RATE) {
         return Refusal::Later;
     }
@@ -134,7 +129,7 @@ mod tests {
             assert_eq!(meaning(LOGS, code, message), Refusal::Later, "{message}");
         }
         assert_eq!(meaning("eth_blockNumber", -32005, "limit exceeded"), Refusal::Later);
-        assert_eq!(meaning("eth_getBlockByNumber", -32600, "batch too large"), Refusal::SmallerBatch);
+        assert_eq!(meaning("eth_getBlockByNumber", -32600, "batch too large"), Refusal::Final);
         assert_eq!(meaning("eth_call", 3, "execution reverted"), Refusal::Reverted);
         assert_eq!(meaning("eth_chainId", -32601, "the method does not exist"), Refusal::Final);
         assert_eq!(meaning("eth_chainId", 401, "unauthorized"), Refusal::Final);

@@ -274,6 +274,23 @@ fn wrong_input_says_what_is_right() {
 }
 
 #[test]
+fn rounds_and_backtests_have_their_pages() {
+    let sample = Sample::new();
+    let page = sample.home.file("page.html");
+    let written = |command: &str, rest: &[&str]| {
+        let done = sample.json(command, &[&["--report", page.to_str().unwrap()], rest].concat());
+        assert_eq!(text(&done["report"]), page.to_str().unwrap());
+        let html = std::fs::read_to_string(&page).unwrap();
+        std::fs::remove_file(&page).unwrap();
+        html
+    };
+    assert!(written("round", &["--round", "4", "--rounds", "2"]).contains("Round 5 of synthetic-weth-usd"));
+    assert!(written("backtest", &["--miner", "fixed:1200"]).contains("fixed:1200"));
+    let dry = sample.json("round", &["--report", page.to_str().unwrap(), "--dry-run"]);
+    assert_eq!((&dry["report"], page.exists()), (&Value::Null, false));
+}
+
+#[test]
 fn a_job_is_checked_alone() {
     let sample = Sample::new();
     let job = sample.home.json(&["lp", "job", "check", &sample.job]);
@@ -293,7 +310,7 @@ impl Served {
         let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
         let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        while !said.ends_with("}\n") {
+        while !said.ends_with("\n}\n") {
             assert_ne!(std::io::BufRead::read_line(&mut out, &mut said).unwrap(), 0, "it ended early: {said}");
         }
         Self(child, serde_json::from_str(&said).unwrap())
@@ -353,6 +370,14 @@ fn a_miner_that_does_not_answer_costs_itself() {
     serve(&["--strategy", "best"]).expect(2, &["--strategy", "best", "known are hold"]);
     serve(&["--strategy", "hold", "--validator", "me"]).expect(2, &["--validator", "`me` is no key"]);
     serve(&["--strategy", "fixed:610", "--job", &sample.job]).expect(2, &["--strategy", "grid of 60"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10"]).expect(2, &["--hotkey"]);
+    serve(&["--strategy", "hold", "--wire", "axon-v10", "--hotkey", "5Grw"]).expect(2, &["--hotkey", "5Grw"]);
+    let alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+    serve(&["--strategy", "hold", "--validator", alice]).expect(2, &["--validator", "--wire axon-v10"]);
+    let both =
+        ["--strategy", "hold", "--wire", "axon-v10", "--hotkey", alice, "--validator", alice, "--validator", &friend];
+    let both = Served::start(&maker, &both);
+    assert_eq!((&both.1["validators"], &both.1["axon"]["validators"]), (&json!([friend]), &json!([alice])));
     let taken = url.trim_start_matches("http://");
     serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
 }
@@ -434,4 +459,49 @@ fn training_that_cannot_be_is_refused_with_what_would() {
     let job = sample.job_with("long.json", "/round_duration_seconds", json!(3_600));
     let arguments = ["lp", "train", &job, "--events", &sample.events, "--block-clock", CLOCK];
     sample.home.assay(&arguments).expect(2, &["6 whole rounds", "needs 10 or more"]);
+}
+
+#[test]
+fn jobs_and_miners_are_kept_for_the_validator() {
+    let sample = Sample::new();
+    let lp = |rest: &[&str]| sample.home.json(&[&["lp"], rest].concat());
+    let say = |rest: &[&str]| sample.home.assay(&[&["lp"], rest].concat());
+    assert_eq!(lp(&["job", "list"]), json!([]));
+    let dry = lp(&["job", "add", &sample.job, "--dry-run"]);
+    assert_eq!((&dry["is_active"], lp(&["job", "list"])), (&json!(true), json!([])));
+    let added = lp(&["job", "add", &sample.job]);
+    let name = text(&added["job"]["job_id"]).to_owned();
+    assert_eq!(lp(&["job", "show", &name]), added);
+
+    let key = "ab".repeat(32);
+    let miner = lp(&["miner", "add", &key, "http://127.0.0.1:8091"]);
+    assert_eq!((&miner["wire"], &miner["active"]), (&json!("native"), &json!(true)));
+    assert_eq!(lp(&["miner", "list"]), json!([miner]));
+    say(&["miner", "add", "me", "http://127.0.0.1:8091"]).expect(2, &["64 lower-case hexadecimal digits"]);
+    say(&["miner", "add", &key, "http://127.0.0.1/path"]).expect(2, &["host and port"]);
+    say(&["miner", "add", &key, "http://127.0.0.1:1", "--wire", "axon-v10"]).expect(2, &[]);
+
+    assert_eq!(lp(&["scores", &name]), json!([]));
+    let out = sample.home.file("weights.json");
+    let weights = lp(&["weights", "--out", out.to_str().unwrap()]);
+    assert_eq!((&weights["burnt"], &weights["jobs"][0]["miner"]), (&json!(65_535), &Value::Null));
+    let stored: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(stored, weights);
+
+    assert_eq!(lp(&["job", "stop", &name])["is_active"], json!(false));
+    assert_eq!(rows(&lp(&["weights"])["jobs"]).len(), 0);
+    for command in [["job", "show", "none"], ["job", "stop", "none"], ["scores", "none", "--practice"]] {
+        say(&command).expect(2, &["no job `none`", "assay lp job list"]);
+    }
+}
+
+#[test]
+fn a_validator_says_what_it_lacks() {
+    let sample = Sample::new();
+    let run = |rest: &[&str]| sample.home.assay(&[&["lp", "run"], rest].concat());
+    run(&["--events-db", "mysql://host"]).expect(2, &["mysql", "postgres://"]);
+    run(&["--executor", "http://127.0.0.1:1"]).expect(2, &["--executor-key"]);
+    let key = "ab".repeat(32);
+    run(&["--executor", "http://127.0.0.1:1", "--executor-key", &key]).expect(2, &["ASSAY_EXECUTOR_API_KEY"]);
+    assert_ne!(run(&[]).code, 0);
 }

@@ -39,6 +39,6 @@ pub use market::{Market, Recorded, Request};
 pub use participant::{Held, Holdings, Participant};
 pub use query::{AnswerError, DesiredPosition, MinerMetadata, RebalanceAnswer, RebalanceQuery, RoundType};
 pub use record::{Mode, RoundRecord};
-pub use round::{Entrant, Opening, Reply, Round};
+pub use round::{Entrant, Executed, Opening, Reply, Round};
 pub use strategy::{Strategy, StrategyError};
 pub use value::{liquidity_for, price_float, token0_value, value_in_token1};

@@ -13,7 +13,8 @@ use crate::market::{Market, Recorded, Request};
 use crate::participant::{Holdings, Participant};
 use crate::query::{DesiredPosition, RebalanceAnswer, RebalanceQuery, RoundType};
 use crate::record::{
-    AnswerRecord, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE, RoundRecord,
+    AnswerRecord, EXECUTED, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE,
+    RoundRecord,
 };
 use crate::value::{price_float, value_in_token1};
 
@@ -79,8 +80,8 @@ struct Seat {
     participant: Participant,
     answers: Vec<AnswerRecord>,
     shown: Option<RebalanceQuery>,
-    wanted: Vec<DesiredPosition>,
-    asked_before: bool,
+    /// What the miner asked for last, once it asked for anything.
+    wanted: Option<Vec<DesiredPosition>>,
     pending: Option<Vec<DesiredPosition>>,
     refused: bool,
     max_il_ppm: u32,
@@ -98,6 +99,8 @@ pub struct Round {
     sqrt_price_x96: U256,
     fee_pips: Option<u32>,
     checkpoints: Vec<Checkpoint>,
+    /// Where the answers of the last checkpoint took effect; 0 while it is open.
+    effective_block: u64,
     seats: Vec<Seat>,
     requests: u64,
     unexplained: u64,
@@ -151,8 +154,7 @@ impl Round {
                 participant: Participant::new(pool.clone(), job.inventory, start.number)?,
                 answers: Vec::new(),
                 shown: None,
-                wanted: Vec::new(),
-                asked_before: false,
+                wanted: None,
                 pending: None,
                 refused: false,
                 max_il_ppm: 0,
@@ -170,6 +172,7 @@ impl Round {
             sqrt_price_x96: price,
             fee_pips,
             checkpoints: Vec::new(),
+            effective_block: 0,
             seats,
             requests: 0,
             unexplained: 0,
@@ -229,6 +232,16 @@ impl Round {
             let reason = format!("checkpoint {} follows {}", checkpoint.index, self.checkpoints.len());
             return Err(LpError::Order(reason));
         }
+        if checkpoint.block < self.effective_block || !self.checkpoints.is_empty() && self.effective_block == 0 {
+            let seconds = self.job.answer_seconds;
+            let reason = format!(
+                "checkpoint {} at block {} comes before the answers of the one before take effect: {seconds} s to \
+                 answer do not fit between checkpoints; lower answer_seconds or ask less often",
+                checkpoint.index, checkpoint.block
+            );
+            return Err(LpError::Order(reason));
+        }
+        self.effective_block = 0;
         self.checkpoints.push(checkpoint);
         let mut queries = Vec::with_capacity(self.seats.len());
         for index in 0..self.seats.len() {
@@ -303,15 +316,12 @@ impl Round {
             Reply::Answer(RebalanceAnswer { desired_positions: Some(mut desired), .. }) => {
                 desired.iter_mut().for_each(|position| position.confidence = None);
                 let counts = seat.participant.executions() > 0;
-                let last = seat.asked_before.then_some(seat.wanted.as_slice());
-                match decide(&self.job, &shown, last, counts, &desired) {
-                    Ok(Decision::Keep) => seat.asked_before = true,
+                match decide(&self.job, &shown, seat.wanted.as_deref(), counts, &desired) {
+                    Ok(Decision::Keep) => {}
                     Ok(Decision::Rebalance) => {
                         answer.outcome = Outcome::Rebalanced;
                         answer.positions.clone_from(&desired);
-                        seat.wanted.clone_from(&desired);
                         seat.pending = Some(desired);
-                        seat.asked_before = true;
                     }
                     Err(reason) => (answer.outcome, answer.reason) = (Outcome::Invalid, Some(reason)),
                 }
@@ -328,6 +338,7 @@ impl Round {
     /// # Errors
     /// When a miner's books overflow.
     pub fn take_effect(&mut self, block: u64) -> Result<(), LpError> {
+        self.effective_block = block;
         for miner in 0..self.seats.len() {
             if self.seats[miner].shown.is_some() {
                 self.note(miner, Reply::Missed("no answer before the deadline".into()))?;
@@ -338,17 +349,38 @@ impl Round {
             let done = seat.participant.rebalance(&desired, swaps, fee_pips, block);
             let Some(answer) = seat.answers.last_mut() else { continue };
             match done {
-                Ok(()) => answer.effective_block = Some(block),
+                Ok(()) => {
+                    answer.effective_block = Some(block);
+                    seat.wanted = Some(desired);
+                }
                 Err(error) => {
                     answer.outcome = Outcome::Invalid;
                     answer.reason = Some(error.to_string());
                     answer.positions.clear();
-                    // The same answer again is a new attempt.
-                    seat.asked_before = false;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The positions that the open checkpoint's answer asks for and that do not stand yet.
+    #[must_use]
+    pub fn pending(&self, miner: usize) -> Option<&[DesiredPosition]> {
+        self.seats[miner].pending.as_deref()
+    }
+
+    /// Takes the open checkpoint's decision back because nobody could execute it: what stood
+    /// stands on, and the miner is not blamed.
+    pub fn not_executed(&mut self, miner: usize, reason: &str) {
+        let seat = &mut self.seats[miner];
+        if seat.pending.take().is_none() {
+            return;
+        }
+        if let Some(answer) = seat.answers.last_mut() {
+            answer.outcome = Outcome::Kept;
+            answer.reason = Some(format!("not executed: {reason}"));
+            answer.positions.clear();
+        }
     }
 
     /// Keeps the largest loss of inventory and principal against holding.
@@ -413,6 +445,45 @@ impl Round {
             miners,
             winner: None,
         };
+        judge(&mut record)?;
+        Ok(record)
+    }
+}
+
+/// Where a vault's tokens were at the end of a live round, as its executor says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Executed {
+    /// Tokens that are not placed.
+    pub inventory: Amounts,
+    /// Tokens in positions, fees left out.
+    pub principal: Amounts,
+    /// Fees that are not collected.
+    pub owed: Amounts,
+    /// Fees collected at rebalances, part of the inventory or placed again.
+    pub collected: Amounts,
+    /// Tokens paid into the pool to swap the inventory.
+    pub swapped: Amounts,
+    /// Times that gas was paid.
+    pub executions: u32,
+    /// Rebalances, the first deployment not counted.
+    pub rebalances: u32,
+}
+
+impl Round {
+    /// Ends a round of one miner whose capital an executor moved: tokens and executions are
+    /// the executor's, the rest is the simulation's.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_executed(self, end: BlockTime, executed: Executed) -> Result<RoundRecord, LpError> {
+        let mut record = self.finish(end)?;
+        EXECUTED.clone_into(&mut record.simulation);
+        let Executed { inventory, principal, owed, collected, swapped, executions, rebalances } = executed;
+        for miner in &mut record.miners {
+            let simulated = miner.measured.clone();
+            miner.measured =
+                Measured { inventory, principal, owed, collected, swapped, executions, rebalances, ..simulated };
+        }
         judge(&mut record)?;
         Ok(record)
     }

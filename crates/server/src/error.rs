@@ -9,6 +9,7 @@ use assay_sim::SimError;
 use assay_store::StoreError;
 use assay_store::database::DatabaseError;
 use assay_train::TrainError;
+use assay_validator::{SourceError, ValidatorError};
 
 /// How a caller should take an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub enum JobError {
     /// A database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// Rounds at work.
+    #[error(transparent)]
+    Validator(#[from] ValidatorError),
     /// Signals and audits.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -82,6 +86,10 @@ impl JobError {
             Self::Lake(error) => lake_kind(error),
             Self::Chain(error) => chain_kind(error),
             Self::Database(error) => database_kind(error),
+            Self::Validator(ValidatorError::Database(error) | ValidatorError::Source(SourceError::Database(error))) => {
+                database_kind(error)
+            }
+            Self::Validator(ValidatorError::Engine { .. } | ValidatorError::Stopped { .. }) => ErrorKind::Failed,
             _ => ErrorKind::BadInput,
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use assay_amm::event::RawLog;
 
 pub use memory::{BlockRef, REMEMBERED_BLOCKS};
-pub use range::{FIRST_RANGE_BLOCKS, MAX_RANGE_BLOCKS};
+pub use range::{FIRST_RANGE_BLOCKS, MAX_HEADER_BLOCKS, MAX_RANGE_BLOCKS};
 
 use crate::Address;
 use crate::calls::{Header, MAX_ADDRESSES};
@@ -48,7 +48,8 @@ pub struct FollowOptions {
     pub confirmations: u64,
     /// The last block to follow; `None` follows without end.
     pub until: Option<u64>,
-    /// The most blocks of a step, [`MAX_RANGE_BLOCKS`] at most.
+    /// The most blocks of a step: [`MAX_RANGE_BLOCKS`] at most, [`MAX_HEADER_BLOCKS`] with all
+    /// headers.
     pub max_range_blocks: u64,
     /// How often to ask for new blocks while there are none, [`POLL_INTERVAL`] by default.
     pub poll_interval: Duration,
@@ -149,7 +150,11 @@ impl LogFollower {
         if count == 0 || count > MAX_ADDRESSES {
             return Err(ChainError::Invalid(format!("{count} contracts to follow: give 1 to {MAX_ADDRESSES}")));
         }
-        let size = RangeSize::new(options.max_range_blocks);
+        let most = match options.headers {
+            HeaderMode::All => MAX_HEADER_BLOCKS,
+            HeaderMode::WithLogs => MAX_RANGE_BLOCKS,
+        };
+        let size = RangeSize::new(options.max_range_blocks.min(most));
         Ok(Self { client, options, next, memory, size })
     }
 

@@ -4,6 +4,8 @@
 pub const FIRST_RANGE_BLOCKS: u64 = 2_000;
 /// The most blocks of a question.
 pub const MAX_RANGE_BLOCKS: u64 = 50_000;
+/// The most blocks of a step that carries the header of each.
+pub const MAX_HEADER_BLOCKS: u64 = 2_000;
 /// Answers with more logs than this are not grown, so that a step stays small.
 const MANY_LOGS: usize = 20_000;
 /// Successes before the range grows, while the node has refused nothing.

@@ -111,15 +111,18 @@ async fn a_busy_node_is_asked_again() {
 async fn batches_that_the_node_refuses_are_made_smaller() {
     let anvil = Anvil::start();
     let market = busy_chain(&anvil);
-    index_through(&anvil, &market, |question| match question.as_array() {
-        Some(calls) if calls.len() > 10 => {
-            let error = json!({ "code": -32600, "message": "batch limit of 10 exceeded" });
-            let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
-            Deed::Answer(400, String::new(), body.to_string())
-        }
-        _ => Deed::Pass,
-    })
-    .await;
+    // One names batches and their limit, the other knows none.
+    for (most, message) in [(10, "batch limit of 10 exceeded"), (1, "Invalid Request")] {
+        index_through(&anvil, &market, move |question| match question.as_array() {
+            Some(calls) if calls.len() > most => {
+                let error = json!({ "code": -32600, "message": message });
+                let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+                Deed::Answer(400, String::new(), body.to_string())
+            }
+            _ => Deed::Pass,
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

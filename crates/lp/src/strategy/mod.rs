@@ -23,9 +23,9 @@ const MAX_WIDTH: i32 = 887_272;
 /// Largest multiple of the volatility.
 const MAX_MULTIPLE: u32 = 1_000;
 
-/// How strategies are written, for messages and help.
-pub const KNOWN: &str =
-    "hold, full-range, fixed:WIDTH, recentre:WIDTH, base-limit:WIDTH (WIDTH in ticks), volatility:K";
+/// How strategies are written, for messages, help and tests: a width in ticks, a multiple.
+pub const KNOWN: [&str; 6] =
+    ["hold", "full-range", "fixed:WIDTH", "recentre:WIDTH", "base-limit:WIDTH", "volatility:K"];
 
 /// A built-in strategy with its memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl FromStr for Strategy {
             "recentre" => Rule::Recentre { width: width()? },
             "base-limit" => Rule::BaseLimit(BaseLimit::new(width()?)),
             "volatility" => Rule::Volatility(Volatility::new(multiple()?)),
-            _ => return Err(fail(format!("unknown; known are {KNOWN}"))),
+            _ => return Err(fail(format!("unknown; known are {}", KNOWN.join(", ")))),
         };
         Ok(Self::of(rule))
     }

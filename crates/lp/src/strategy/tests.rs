@@ -40,15 +40,12 @@ fn query(job: &Job, block: u64, tick: i32, tokens: [u128; 2]) -> RebalanceQuery 
     }
 }
 
+/// Every kind that is known, with any argument.
 fn strategy() -> impl proptest::strategy::Strategy<Value = String> {
-    prop_oneof![
-        Just("hold".to_owned()),
-        Just("full-range".to_owned()),
-        (1..=20_000).prop_map(|width| format!("fixed:{width}")),
-        (1..=20_000).prop_map(|width| format!("recentre:{width}")),
-        (1..=20_000).prop_map(|width| format!("base-limit:{width}")),
-        (1..=MAX_MULTIPLE).prop_map(|multiple| format!("volatility:{multiple}")),
-    ]
+    let kinds = prop::sample::select(KNOWN.to_vec());
+    (kinds, 1..=20_000_u32, 1..=MAX_MULTIPLE).prop_map(|(kind, width, multiple)| {
+        kind.replace("WIDTH", &width.to_string()).replace(":K", &format!(":{multiple}"))
+    })
 }
 
 proptest! {

@@ -141,3 +141,16 @@ fn jobs_that_cannot_be_run_are_refused() {
     let unknown = serde_json::from_str::<Job>(r#"{"job_id": "x", "pool": {"kind": "uniswap-v9"}}"#);
     assert!(unknown.is_err());
 }
+
+/// Twenty seconds between checkpoints leave no minute to answer.
+#[test]
+fn checkpoints_that_overlap_are_refused() {
+    use assay_lp::replay::{Plan, Tape, replay_round};
+    let mut job = job();
+    job.evaluation_interval_blocks = 10;
+    let events = to_and_fro(&job, 1);
+    let plan = Plan::of(&job, assay_lp::RoundType::Evaluation, 0, &super::table::times()).unwrap();
+    let mut market = assay_lp::Market::new(job.pool.clone());
+    let played = replay_round(&job, &plan, &mut market, &mut Tape::new(&events), vec![], |_, _| vec![]);
+    assert!(played.unwrap_err().to_string().contains("lower answer_seconds or ask less often"));
+}

@@ -98,7 +98,7 @@ fn walk(history: &mut History, random: &mut Generator) -> Result<(), AmmError> {
             let limit = sqrt_price_at_tick(target.round() as i32)?;
             history.swap(gap < 0.0, Amount::In(U256::ONE << 200), limit, SwapMode::PriceLimit)?;
         } else {
-            let sells = random.next() % 2 == 0;
+            let sells = random.next().is_multiple_of(2);
             // Hundredths of token 0, or as much of token 1 as they are worth.
             let size = U256::from((5 + random.next() % 150) * if sells { 1 } else { 2_000 }) * U256::from(TOKEN / 100);
             history.swap(sells, Amount::In(size), Core::furthest_limit(sells), SwapMode::ExactIn)?;

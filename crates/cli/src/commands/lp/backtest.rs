@@ -28,6 +28,9 @@ pub struct Backtest {
     /// Folder to keep the record of every round in.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// File for the miner over all rounds as a self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 impl Backtest {
@@ -39,6 +42,7 @@ impl Backtest {
             from: self.from,
             to: self.to,
             out: self.out,
+            report: self.report,
         };
         let done = request.run(workspace)?;
         console.answer(&done, &text(&done), "the same with --json for every round, or --out DIR for their records")
@@ -59,6 +63,7 @@ fn text(done: &LpBacktestDone) -> String {
     if done.mismatches > 0 {
         lines.push(format!("mismatches    {} recorded events came out otherwise", done.mismatches));
     }
+    lines.extend(done.report.iter().map(|path| format!("report        {path}")));
     lines.push(format!("speed         {:.4} s a round", done.seconds_per_round));
     lines.join("\n")
 }

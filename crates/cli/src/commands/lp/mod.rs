@@ -2,13 +2,18 @@
 
 mod backtest;
 mod job;
+mod miner;
 mod practice;
 mod round;
+mod run;
+mod standings;
 mod train;
 mod verify;
+mod weights;
 
-use assay_server::Workspace;
-use clap::Subcommand;
+use assay_server::jobs::lp::registry::Registry;
+use assay_server::{DatabaseLocation, JobError, Workspace};
+use clap::{Args, Subcommand};
 
 use crate::output::Console;
 
@@ -27,19 +32,54 @@ pub enum Lp {
     Practice(practice::Practice),
     /// One miner over a whole history, and every built-in strategy over its last day.
     Backtest(backtest::Backtest),
+    /// The miners that the validator asks.
+    #[command(subcommand)]
+    Miner(miner::Miner),
+    /// Run the validator: follow the chain, ask the miners, keep records and reputation.
+    Run(run::Run),
+    /// What the miners of a job have earned, and what they lack to go live.
+    Scores(standings::Scores),
     /// Train a miner on a pool's history and judge it on rounds that it has not seen.
     Train(train::Train),
+    /// What each miner is worth: the top eligible one of each job.
+    Weights(weights::Weights),
+}
+
+/// The jobs database of a command.
+#[derive(Args)]
+pub struct JobsDatabase {
+    /// A SQLite file, or postgres://… [default: HOME/jobs.db].
+    #[arg(long, value_name = "URL", env = "ASSAY_JOBS_DB", hide_env_values = true)]
+    jobs_db: Option<String>,
+}
+
+impl JobsDatabase {
+    fn location(&self) -> Result<Option<DatabaseLocation>, JobError> {
+        location(self.jobs_db.as_deref())
+    }
+
+    fn registry<'a>(&self, workspace: &'a Workspace<'a>) -> Result<Registry<'a>, JobError> {
+        Ok(Registry::new(workspace, self.location()?))
+    }
+}
+
+fn location(text: Option<&str>) -> Result<Option<DatabaseLocation>, JobError> {
+    Ok(text.map(str::parse).transpose()?)
 }
 
 impl Lp {
     /// `Ok(false)` when a record does not hold.
     pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<bool> {
         match self {
-            Self::Job(command) => command.run(console).map(|()| true),
+            Self::Job(command) => command.run(workspace, console).map(|()| true),
             Self::Round(command) => command.run(workspace, console).map(|()| true),
             Self::Verify(command) => command.run(workspace, console),
             Self::Practice(command) => command.run(workspace, console).map(|()| true),
             Self::Backtest(command) => command.run(workspace, console).map(|()| true),
+            Self::Miner(command) => command.run(workspace, console).map(|()| true),
+            Self::Run(command) => command.run(workspace, console).map(|()| true),
+            Self::Scores(command) => command.run(workspace, console).map(|()| true),
+            Self::Weights(command) => command.run(workspace, console).map(|()| true),
             Self::Train(command) => command.run(workspace, console).map(|()| true),
         }
     }

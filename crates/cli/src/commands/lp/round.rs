@@ -75,6 +75,9 @@ pub struct Round {
     /// Folder for the records instead of the home's.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// File for the last round as a self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 impl Round {
@@ -86,6 +89,7 @@ impl Round {
             first: self.which.first(),
             rounds: self.which.rounds,
             out: self.out,
+            report: self.report,
         };
         let done = request.run(workspace)?;
         let record = done.rounds.last().and_then(|round| round.record.as_deref());
@@ -108,6 +112,7 @@ pub fn text(done: &RoundsDone) -> String {
             done.mismatches
         ));
     }
+    lines.extend(done.report.iter().map(|path| format!("report        {path}")));
     lines.push(format!("speed         {:.3} s a round", done.seconds_per_round));
     lines.join("\n")
 }

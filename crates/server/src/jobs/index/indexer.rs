@@ -242,7 +242,7 @@ async fn write(
 
 /// Ends when the process is asked to end. Where the system cannot tell, a kill is as safe:
 /// every range is written as a whole.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         tokio::select! {

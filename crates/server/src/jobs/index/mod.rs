@@ -1,6 +1,6 @@
 //! A pool's logs from a chain's node into the pool-events database.
 
-mod indexer;
+pub(crate) mod indexer;
 mod place;
 
 use std::collections::BTreeMap;
@@ -194,4 +194,4 @@ impl IndexRequest {
 }
 
 /// The database in the home folder.
-const FILE: &str = "pool-events.db";
+pub(crate) const FILE: &str = "pool-events.db";

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use assay_lp::record::Outcome;
-use assay_lp::{Job, RoundRecord, Window};
+use assay_lp::{Job, RoundRecord};
+use assay_store::write_atomic;
 use serde::Serialize;
 
 use crate::error::JobError;
@@ -15,6 +16,7 @@ use crate::jobs::lp::practice::with_hold;
 use crate::jobs::lp::round::Runner;
 use crate::jobs::lp::scores::{RoundScore, Sums, Total};
 use crate::jobs::lp::{failed, records};
+use crate::report::{MinerHistoryOptions, miner_history_page};
 use crate::workspace::{Workspace, user_time};
 
 /// Seconds of the table's last day.
@@ -35,6 +37,8 @@ pub struct LpBacktestRequest {
     pub to: Option<String>,
     /// Folder to keep every record in; none is kept when `None`.
     pub out: Option<PathBuf>,
+    /// File for the miner's page; none is written when `None`.
+    pub report: Option<PathBuf>,
 }
 
 /// A backtest, done.
@@ -52,6 +56,8 @@ pub struct LpBacktestDone {
     pub last_day: Vec<Total>,
     /// The miner's rounds in order.
     pub rounds: Vec<MinerRound>,
+    /// The miner's page, when one is wanted.
+    pub report: Option<String>,
     /// Recorded events that the exact engine did not reproduce, from the file's start.
     pub mismatches: u64,
     /// Seconds of one round on average, the events before the first not counted.
@@ -91,7 +97,7 @@ impl LpBacktestRequest {
         let (first, last) = self.numbers(&runner, &job, span)?;
         let day = DAY_SECONDS.div_ceil(job.round_duration_seconds);
         let last_day_from = (last + 1).saturating_sub(day).max(first);
-        let (mut sums, mut day_sums, mut rounds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sums, mut day_sums, mut rounds, mut paged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for number in first..=last {
             let place = |error| failed(&format!("round {number}"), &error);
             let record = if number < last_day_from {
@@ -112,6 +118,14 @@ impl LpBacktestRequest {
             let own = RoundRecord { miners: own.cloned().collect(), ..record.clone() };
             Sums::add(&mut sums, &own).map_err(place)?;
             rounds.extend(miner_round(&record, &miner)?);
+            if self.report.is_some() {
+                paged.push(own);
+            }
+        }
+        let report = self.report.as_ref().filter(|_| !workspace.dry_run);
+        if let Some(path) = report {
+            let page = miner_history_page(&paged, &miner, &MinerHistoryOptions::default());
+            write_atomic(path, page.as_bytes())?;
         }
         #[expect(clippy::cast_precision_loss, reason = "a measured time")]
         let seconds_per_round = runner.seconds / rounds.len().max(1) as f64;
@@ -122,6 +136,7 @@ impl LpBacktestRequest {
             scores: Sums::totals(&sums),
             last_day: Sums::totals(&day_sums),
             rounds,
+            report: report.map(|path| path.display().to_string()),
             mismatches: runner.history.market.mismatches(),
             seconds_per_round,
         })
@@ -138,13 +153,16 @@ impl LpBacktestRequest {
             let starts = from.saturating_sub(job.genesis).div_ceil(job.round_duration_seconds);
             first = first.max(starts);
         }
+        let none = || {
+            let text = "--from and --to leave no whole round of the events: take dates further apart";
+            JobError::Input(text.to_owned())
+        };
         if let Some(to) = seconds("--to", &self.to)? {
             let ended = to.saturating_sub(job.genesis) / job.round_duration_seconds;
-            last = last.min(ended.checked_sub(1).unwrap_or_default());
+            last = last.min(ended.checked_sub(1).ok_or_else(none)?);
         }
-        if first > last || Window::of(job, last).is_none() {
-            let text = "--from and --to leave no whole round of the events: take dates further apart";
-            return Err(JobError::Input(text.to_owned()));
+        if first > last {
+            return Err(none());
         }
         Ok((first, last))
     }

@@ -84,7 +84,10 @@ pub fn read_miners(list: &str, job: &Job) -> Result<Vec<Miner>, JobError> {
     }
     miners.sort_by_key(Miner::name);
     if miners.is_empty() {
-        return Err(JobError::Input(format!("--miners: nobody is named; take `{ALL}`, or some of {KNOWN}")));
+        return Err(JobError::Input(format!(
+            "--miners: nobody is named; take `{ALL}`, or some of {}",
+            KNOWN.join(", ")
+        )));
     }
     if let Some(pair) = miners.windows(2).find(|pair| pair[0].name() == pair[1].name()) {
         return Err(JobError::Input(format!("--miners: {} comes twice; name it once", pair[0].name())));

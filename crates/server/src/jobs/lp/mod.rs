@@ -11,11 +11,15 @@ pub mod own;
 pub mod policy;
 pub mod practice;
 pub mod records;
+pub mod registry;
 pub mod round;
+pub mod run;
 pub mod sample;
 pub mod scores;
 pub mod serve;
+pub mod standings;
 pub mod verify;
+pub mod weighing;
 
 use assay_lp::LpError;
 

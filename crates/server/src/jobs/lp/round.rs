@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use assay_lp::replay::{Plan, Tape, replay_round};
 use assay_lp::{BlockTime, Checkpoint, Job, Mode, RebalanceQuery, Reply, RoundRecord, RoundType, Window};
+use assay_store::write_atomic;
 use assay_types::Hash;
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::jobs::lp::job_file::read_job;
 use crate::jobs::lp::miners::{Miner, read_miners};
 use crate::jobs::lp::records;
 use crate::jobs::lp::scores::{RoundScore, Sums, Total};
+use crate::report::{RoundPageOptions, round_page};
 use crate::workspace::Workspace;
 
 /// Checkpoints of one round; a job that has more asks for a mistake.
@@ -48,6 +50,8 @@ pub struct RoundRequest {
     pub rounds: u64,
     /// Folder for the records instead of the home's.
     pub out: Option<PathBuf>,
+    /// File for the last round's page.
+    pub report: Option<PathBuf>,
 }
 
 /// Rounds, done.
@@ -65,6 +69,8 @@ pub struct RoundsDone {
     pub scores: Vec<Total>,
     /// The best of them, whether built in or not.
     pub winner: Option<String>,
+    /// The last round's page, when one is wanted.
+    pub report: Option<String>,
     /// Recorded events that the exact engine did not reproduce, from the file's start.
     pub mismatches: u64,
     /// Seconds of one round on average, the events before the first not counted.
@@ -283,11 +289,19 @@ impl RoundRequest {
         let mut runner = Runner::open(&job, &self.source, workspace)?;
         let first = first_round(&runner, self.first, self.rounds, &self.source.events)?;
         let folder = self.out.unwrap_or_else(|| records::folder(&workspace.home));
-        let keep = |record: &RoundRecord| match workspace.dry_run {
-            true => Ok(None),
-            false => records::keep(&folder, record).map(Some),
+        let last = first.saturating_add(self.rounds - 1);
+        let keep = |record: &RoundRecord| {
+            if workspace.dry_run {
+                return Ok(None);
+            }
+            if let Some(report) = self.report.as_ref().filter(|_| record.round_number == last) {
+                write_atomic(report, round_page(record, &RoundPageOptions::default()).as_bytes())?;
+            }
+            records::keep(&folder, record).map(Some)
         };
-        run_rounds(&mut runner, first, self.rounds, &mut miners, keep)
+        let done = run_rounds(&mut runner, first, self.rounds, &mut miners, keep)?;
+        let report = self.report.as_ref().filter(|_| !workspace.dry_run);
+        Ok(RoundsDone { report: report.map(|path| path.display().to_string()), ..done })
     }
 }
 
@@ -335,6 +349,7 @@ pub(super) fn run_rounds(
         #[expect(clippy::cast_precision_loss, reason = "a measured time")]
         seconds_per_round: runner.seconds / rounds.len().max(1) as f64,
         mismatches: runner.history.market.mismatches(),
+        report: None,
         rounds,
         scores,
     })

@@ -42,7 +42,7 @@ pub fn sample_round(workspace: &Workspace, seed: u64) -> Result<SampleRound, Job
     write_atomic(&events, events_csv(&sample.events).as_bytes())?;
     let source = Source { events: events.clone(), block_clock: Some(sample.block_clock), sqrt_price: None };
     let (miners, first) = (ALL.to_owned(), First::Last);
-    let request = RoundRequest { job: job.clone(), source, miners, first, rounds: 1, out: None };
+    let request = RoundRequest { job: job.clone(), source, miners, first, rounds: 1, out: None, report: None };
     let round = request.run(workspace)?.rounds.pop();
     let round = round.ok_or_else(|| JobError::Failed("the sample holds no round".to_owned()))?;
     let (block_clock, event_count) = (sample.block_clock.to_string(), sample.events.len());
