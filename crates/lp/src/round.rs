@@ -10,11 +10,11 @@ use crate::error::LpError;
 use crate::job::Job;
 use crate::judge::judge;
 use crate::market::{Market, Recorded, Request};
-use crate::participant::{Holdings, Participant};
+use crate::participant::{Held, Holdings, Participant};
 use crate::query::{DesiredPosition, RebalanceAnswer, RebalanceQuery, RoundType};
 use crate::record::{
-    AnswerRecord, EXECUTED, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE,
-    RoundRecord,
+    AnswerRecord, EXECUTED, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, Placed, RE_EXECUTED,
+    RECORD_RULE, RoundRecord,
 };
 use crate::value::{price_float, value_in_token1};
 
@@ -300,8 +300,14 @@ impl Round {
             let reason = format!("{} was not asked at checkpoint {checkpoint}, or answered", seat.entrant.miner);
             return Err(LpError::Order(reason));
         };
-        let mut answer =
-            AnswerRecord { checkpoint, outcome: Outcome::Kept, reason: None, positions: vec![], effective_block: None };
+        let mut answer = AnswerRecord {
+            checkpoint,
+            outcome: Outcome::Kept,
+            reason: None,
+            positions: vec![],
+            effective_block: None,
+            placed: vec![],
+        };
         match reply {
             // Why the line was silent is the validator's own observation and no part of the record.
             Reply::Missed(_) => answer.outcome = Outcome::Missed,
@@ -351,6 +357,12 @@ impl Round {
             match done {
                 Ok(()) => {
                     answer.effective_block = Some(block);
+                    let placed = |held: &Held| Placed {
+                        tick_lower: held.tick_lower,
+                        tick_upper: held.tick_upper,
+                        amounts: held.placed,
+                    };
+                    answer.placed = seat.participant.held().iter().map(placed).collect();
                     seat.wanted = Some(desired);
                 }
                 Err(error) => {
