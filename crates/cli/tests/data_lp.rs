@@ -94,3 +94,22 @@ fn a_miner_over_the_whole_history() {
     assert_eq!((rows(&done["rounds"]).len(), rows(&done["last_day"]).len()), (9_951, 6));
     assert_eq!((&done["mismatches"], &done["last_day"][0]["rounds"]), (&json!(0), &json!(DAY)));
 }
+
+/// The whole path on the real history: learned, chosen, judged on the last fifth.
+#[test]
+fn a_miner_learned_from_the_history_is_judged_against_holding() {
+    let home = Home::new();
+    let (job, events) = (job(&home), data(HISTORY));
+    let own = ["lp", "train", &job, "--events", &events, "--sqrt-price", SQRT_PRICE, "--set", "total_timesteps=50000"];
+    let trained = home.json(&own);
+    let held_out = rows(&trained["held_out"]);
+    assert_eq!(held_out.len(), 7);
+    for row in held_out {
+        let percent = |value: &Value| format!("{:>9.5} %", 100.0 * value.as_f64().unwrap());
+        let interval = &row["over_hold_interval"];
+        let [low, high] = [percent(&interval[0]), percent(&interval[1])];
+        tell(&format!("{:<24} over hold {} ({low} … {high})", text(&row["miner"]), percent(&row["over_hold"])));
+        assert!(interval[0].as_f64() <= row["over_hold"].as_f64() && row["over_hold"].as_f64() <= interval[1].as_f64());
+    }
+    tell(&format!("verdict: {}", text(&trained["verdict"])));
+}

@@ -153,6 +153,9 @@ fn a_changed_digit_is_named() {
         std::fs::write(&path, changed(&record, &pointer).to_string()).unwrap();
         sample.home.assay(&["lp", "verify", &path]).expect(3, &["arithmetic    DOES NOT HOLD", name, word]);
     }
+    std::fs::write(&path, changed(&record, "/checkpoints/1/closes_at").to_string()).unwrap();
+    let late = sample.home.assay(&["lp", "verify", &path]);
+    late.expect(3, &["arithmetic    DOES NOT HOLD", "checkpoints[1].closes_at is"]);
     // The rest by the hash, and by name with the events, whatever the file is called.
     let copy = sample.home.file("copy.json");
     let copy = copy.to_str().unwrap();
@@ -161,7 +164,6 @@ fn a_changed_digit_is_named() {
         (own("measured/lvr"), format!("miners[{name}].measured.lvr")),
         (own("answers/0/effective_block"), format!("miners[{name}].answers[0].effective_block")),
         ("/requests".to_owned(), "requests is".to_owned()),
-        ("/checkpoints/1/closes_at".to_owned(), "checkpoints[1].closes_at".to_owned()),
         ("/path/3/sqrt_price_x96".to_owned(), "path[3].sqrt_price_x96".to_owned()),
     ] {
         let text = changed(&record, &pointer).to_string();
@@ -301,10 +303,10 @@ fn a_job_is_checked_alone() {
 }
 
 /// A miner that serves until the test leaves it, and what it said first.
-struct Served(std::process::Child, Value);
+pub struct Served(pub std::process::Child, pub Value);
 
 impl Served {
-    fn start(home: &Home, rest: &[&str]) -> Self {
+    pub fn start(home: &Home, rest: &[&str]) -> Self {
         let arguments = [&["miner", "serve", "--listen", "127.0.0.1:0", "--json"], rest].concat();
         let mut command = home.command(&arguments);
         let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
@@ -380,6 +382,85 @@ fn a_miner_that_does_not_answer_costs_itself() {
     assert_eq!((&both.1["validators"], &both.1["axon"]["validators"]), (&json!([friend]), &json!([alice])));
     let taken = url.trim_start_matches("http://");
     serve(&["--strategy", "hold", "--listen", taken]).expect(2, &["--listen", taken]);
+}
+
+/// Few steps in a small network: what is learned is not the point.
+const SMALL: [&str; 12] = [
+    "--set",
+    "total_timesteps=600",
+    "--set",
+    "n_envs=2",
+    "--set",
+    "n_steps=50",
+    "--set",
+    "batch_size=50",
+    "--set",
+    "net_arch=[8]",
+    "--set",
+    "seed=3",
+];
+
+#[test]
+fn a_trained_miner_is_judged_on_rounds_it_has_not_seen_and_plays_the_same_everywhere() {
+    let sample = Sample::new();
+    let dry = sample.json("train", &[&SMALL[..], &["--dry-run"]].concat());
+    assert_eq!((&dry["weights_hash"], sample.home.path().join("policies").exists()), (&Value::Null, false));
+    let trained = sample.json("train", &SMALL);
+    assert_eq!(trained["policy_id"], dry["policy_id"]);
+    assert_eq!(trained["rounds"], json!({"train": [0, 14], "validation": [15, 18], "held_out": [19, 23]}));
+    assert_eq!(
+        (&trained["timesteps"], &trained["trials"], &trained["already_done"]),
+        (&json!(600), &json!(1), &json!(false))
+    );
+    let held_out = rows(&trained["held_out"]);
+    assert_eq!(held_out.len(), 7, "the policy and every built-in strategy");
+    let row = |name: &Value| held_out.iter().find(|row| row["miner"] == *name).unwrap();
+    assert_eq!((&row(&json!("hold"))["over_hold"], &row(&json!("hold"))["rounds"]), (&json!(0.0), &json!(5)));
+    let own = row(&trained["miner"]);
+    assert_ne!(own["fees"], json!("0"), "this policy acts");
+    assert!(text(&trained["verdict"]).contains("not_told_apart"), "five rounds are too few for an interval");
+
+    // The same policy, not trained again, and trained again to the same bits.
+    let known = sample.json("train", &SMALL);
+    assert_eq!((&known["already_done"], &known["held_out"]), (&json!(true), &trained["held_out"]));
+    let again = sample.say("train", &[&SMALL[..], &["--again"]].concat());
+    again.expect(0, &["verdict", "not told apart from holding", "1 policies were judged"]);
+
+    // In practice, and over HTTP, it is asked the same questions and gives the same answers.
+    let policy = format!("policy:{}", text(&trained["path"]));
+    let practice = |miner: &str| sample.json("practice", &["--miner", miner, "--round", "19", "--rounds", "5"]);
+    let maker = Home::new();
+    let served = Served::start(&maker, &["--strategy", &policy, "--job", &sample.job]);
+    assert_eq!(served.1["strategy"], trained["miner"]);
+    for (miner, name) in [(policy.clone(), &trained["miner"]), (served.name(), &served.1["key"])] {
+        let done = practice(&miner);
+        let total = rows(&done["scores"]).iter().find(|row| row["miner"] == *name).unwrap();
+        for field in ["score_e18", "fees", "rebalances", "answers"] {
+            assert_eq!(total[field], own[field], "{miner}: {field}");
+        }
+    }
+
+    let weights = std::path::Path::new(text(&trained["path"])).join("weights.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    sample.say("round", &["--miners", &policy]).expect(2, &["weights.safetensors", "restore the file"]);
+    sample.say("round", &["--miners", "policy:nowhere"]).expect(2, &["nowhere", "assay lp train"]);
+}
+
+#[test]
+fn training_that_cannot_be_is_refused_with_what_would() {
+    let sample = Sample::new();
+    for (keys, words) in [
+        (&["--set", "algorithm=sac"][..], &["sac has one scalar action", "ppo or a2c"][..]),
+        (&["--set", "fee_ppm=3"], &["`fee_ppm` is a key of candle markets"]),
+        (&["--set", "gama=1"], &["did you mean `gamma`?"]),
+    ] {
+        sample.say("train", keys).expect(2, words);
+    }
+    let job = sample.job_with("long.json", "/round_duration_seconds", json!(3_600));
+    let arguments = ["lp", "train", &job, "--events", &sample.events, "--block-clock", CLOCK];
+    sample.home.assay(&arguments).expect(2, &["6 whole rounds", "needs 10 or more"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod data;
 mod demo;
 mod disk;
 mod features;
+mod follow;
 mod lp;
 mod pool;
 mod pool_index;

@@ -24,18 +24,18 @@ pub enum Decision {
 /// of the larger.
 #[must_use]
 pub fn equal_positions(first: &[DesiredPosition], second: &[DesiredPosition]) -> bool {
-    first.len() == second.len()
-        && first.iter().all(|one| {
-            second.iter().any(|other| {
-                one.tick_lower == other.tick_lower
-                    && one.tick_upper == other.tick_upper
-                    && nearly(one.allocation0, other.allocation0)
-                    && nearly(one.allocation1, other.allocation1)
-            })
-        })
+    let same = |a: &DesiredPosition, b: &DesiredPosition| {
+        (a.tick_lower, a.tick_upper) == (b.tick_lower, b.tick_upper)
+            && nearly(a.allocation0, b.allocation0)
+            && nearly(a.allocation1, b.allocation1)
+    };
+    let within =
+        |one: &[DesiredPosition], other: &[DesiredPosition]| one.iter().all(|a| other.iter().any(|b| same(a, b)));
+    first.len() == second.len() && within(first, second) && within(second, first)
 }
 
-fn nearly(first: U256, second: U256) -> bool {
+/// Whether two amounts are within 2 % of the larger.
+pub(crate) fn nearly(first: U256, second: U256) -> bool {
     first.abs_diff(second) <= first.max(second) / U256::from(EQUAL_WITHIN)
 }
 

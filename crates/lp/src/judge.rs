@@ -3,12 +3,11 @@
 use assay_amm::U256;
 
 use crate::amounts::Amounts;
-use crate::decision::equal_positions;
+use crate::decision::nearly;
 use crate::error::LpError;
 use crate::fixed::{ONE, exp, mul_floor, relative_change, signed_ratio};
 use crate::job::Job;
-use crate::query::DesiredPosition;
-use crate::record::{Judgement, Measured, MinerRecord, Outcome, RoundRecord, Signed};
+use crate::record::{AnswerRecord, Judgement, Measured, MinerRecord, Outcome, Placed, RoundRecord, Signed};
 use crate::value::value_in_token1;
 
 /// How strongly the larger token loss counts.
@@ -51,7 +50,7 @@ pub(crate) fn judge(record: &mut RoundRecord) -> Result<(), LpError> {
             miner.judgement.score = miner.judgement.score.min(0);
         }
     }
-    let clones = clones(&record.miners);
+    let clones = clones(record);
     for (miner, clone_of) in record.miners.iter_mut().zip(clones) {
         miner.judgement.clone_of = clone_of;
     }
@@ -119,29 +118,45 @@ fn change(start: U256, end: Signed) -> Result<i128, LpError> {
     signed_ratio(positive, difference, start).ok_or_else(worthless)
 }
 
-/// The positions that a miner wanted to stand at each checkpoint.
-fn standing(miner: &MinerRecord) -> Vec<&[DesiredPosition]> {
-    let mut now: &[DesiredPosition] = &[];
-    miner
-        .answers
-        .iter()
-        .map(|answer| {
-            if answer.outcome == Outcome::Rebalanced {
-                now = &answer.positions;
-            }
-            now
-        })
-        .collect()
+/// A part of a miner's placed value below one in this many makes it no other strategy.
+const TRIFLE: u32 = 50;
+
+/// What stood of a miner after each checkpoint, trifles left out, valued at `price`.
+fn standing(miner: &MinerRecord, price: U256) -> Vec<Vec<Placed>> {
+    let mut now = Vec::new();
+    let weigh = |placed: &Placed| value_in_token1(placed.amounts, price).unwrap_or(U256::MAX);
+    let mut after = |answer: &AnswerRecord| {
+        if answer.outcome == Outcome::Rebalanced {
+            let total = answer.placed.iter().fold(U256::ZERO, |sum, placed| sum.saturating_add(weigh(placed)));
+            let counts = |placed: &&Placed| weigh(placed) >= total / U256::from(TRIFLE);
+            now = answer.placed.iter().filter(counts).copied().collect();
+        }
+        now.clone()
+    };
+    miner.answers.iter().map(&mut after).collect()
 }
 
-/// For each miner the earlier one whose positions it repeats at every checkpoint.
-fn clones(miners: &[MinerRecord]) -> Vec<Option<String>> {
-    let standing: Vec<_> = miners.iter().map(standing).collect();
+/// Whether two miners' capital stood alike: the same ranges, amounts within 2 %.
+fn alike(first: &[Placed], second: &[Placed]) -> bool {
+    let same = |a: &Placed, b: &Placed| {
+        (a.tick_lower, a.tick_upper) == (b.tick_lower, b.tick_upper)
+            && nearly(a.amounts.amount0, b.amounts.amount0)
+            && nearly(a.amounts.amount1, b.amounts.amount1)
+    };
+    let within = |one: &[Placed], other: &[Placed]| one.iter().all(|a| other.iter().any(|b| same(a, b)));
+    within(first, second) && within(second, first)
+}
+
+/// For each miner the earlier one whose positions it repeats at every checkpoint. What was
+/// placed is compared, so that an allocation which nothing could use disguises nothing.
+fn clones(record: &RoundRecord) -> Vec<Option<String>> {
+    let miners = &record.miners;
+    let standing: Vec<_> = miners.iter().map(|miner| standing(miner, record.start_sqrt_price_x96)).collect();
+    let offered = record.checkpoints.len();
     let plays = |index: usize| {
         let miner = &miners[index];
-        !miner.built_in
-            && !is_refused(miner)
-            && miner.answers.first().is_some_and(|answer| answer.outcome.is_answered())
+        let first = miner.answers.first().is_some_and(|answer| answer.outcome.is_answered());
+        !miner.built_in && !is_refused(miner) && first && missed(miner) * MISSED_LIMIT <= offered
     };
     let mut order: Vec<usize> = (0..miners.len()).filter(|index| plays(*index)).collect();
     order.sort_by(|a, b| earlier(&miners[*a], &miners[*b]));
@@ -150,7 +165,7 @@ fn clones(miners: &[MinerRecord]) -> Vec<Option<String>> {
     for index in order {
         let same = |leader: &&usize| {
             let (own, others) = (&standing[index], &standing[**leader]);
-            own.len() == others.len() && own.iter().zip(others).all(|(own, other)| equal_positions(own, other))
+            own.len() == others.len() && own.iter().zip(others).all(|(own, other)| alike(own, other))
         };
         match leaders.iter().find(same) {
             Some(leader) => found[index] = Some(miners[*leader].miner.clone()),
@@ -205,7 +220,8 @@ fn rank(record: &mut RoundRecord) -> Result<(), LpError> {
     let floor = valid.iter().copied().min().unwrap_or(0).min(hold).min(0);
     for miner in &mut record.miners {
         if miner.judgement.counted_score.is_none() && !is_refused(miner) {
-            miner.judgement.counted_score = Some(floor);
+            // Who falls silent keeps the loss it made.
+            miner.judgement.counted_score = Some(floor.min(miner.judgement.score));
         }
     }
     let miners = &mut record.miners;

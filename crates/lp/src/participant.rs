@@ -1,6 +1,8 @@
 //! One miner's capital in a pool of its own: the recorded requests run there again with
 //! the miner's liquidity in the way.
 
+use std::collections::BTreeMap;
+
 use assay_amm::concentrated::{Amount, Core, PositionKey, Swapped, sqrt_price_at_tick};
 use assay_amm::kind::uniswap_v3::ProtocolFee;
 use assay_amm::replay::ReplayPool;
@@ -12,6 +14,9 @@ use crate::error::LpError;
 use crate::market::{Recorded, Request, others};
 use crate::query::DesiredPosition;
 use crate::value::{liquidity_for, token0_value, value_in_token1};
+
+/// A miner's position may have one part in so many of what a tick may carry.
+const LARGEST_PART_OF_TICK: u128 = 2;
 
 /// Owner of the miner's positions in its pool copy; recorded positions have another.
 const OWN: U256 = U256::MAX;
@@ -50,6 +55,8 @@ pub struct Participant {
     in_range_blocks: u64,
     blocks: u64,
     skipped: u32,
+    /// Recorded liquidity by range that this pool refused to take.
+    not_minted: BTreeMap<(i32, i32), u128>,
     flows: Flows,
     lvr: LossVersusRebalancing,
 }
@@ -93,6 +100,7 @@ impl Participant {
             in_range_blocks: 0,
             blocks: 0,
             skipped: 0,
+            not_minted: BTreeMap::new(),
             flows,
             lvr: LossVersusRebalancing::default(),
         })
@@ -232,10 +240,24 @@ impl Participant {
                 let key = others(tick_lower, tick_upper);
                 let liquidity = delta.unsigned_abs();
                 if delta > 0 {
-                    let amounts = self.pool.mint(key, liquidity)?;
-                    self.flows.paid_in(amounts);
+                    match self.pool.mint(key, liquidity) {
+                        Ok(amounts) => self.flows.paid_in(amounts),
+                        Err(error) => {
+                            let missing = self.not_minted.entry((tick_lower, tick_upper)).or_default();
+                            *missing = missing.saturating_add(liquidity);
+                            return Err(error);
+                        }
+                    }
                 } else {
-                    self.pool.burn(key, liquidity)?;
+                    // What could not be added here is what is taken out first.
+                    let missing = self.not_minted.get(&(tick_lower, tick_upper)).copied().unwrap_or(0);
+                    let never_there = liquidity.min(missing);
+                    if never_there > 0 {
+                        self.not_minted.insert((tick_lower, tick_upper), missing - never_there);
+                    }
+                    if liquidity > never_there {
+                        self.pool.burn(key, liquidity - never_there)?;
+                    }
                 }
                 self.flows.rounded(2);
                 Ok(())
@@ -387,6 +409,13 @@ impl Participant {
             let liquidity = liquidity_for(budget.into(), price, lower, upper).ok_or_else(overflow)?;
             if liquidity == 0 {
                 continue;
+            }
+            // At an extreme price a few units could fill a tick and keep everybody else out of it.
+            let limit = self.pool.core().max_liquidity_per_tick / LARGEST_PART_OF_TICK;
+            if liquidity > limit {
+                let reason = format!("{liquidity} is above {limit}, half of what a tick may carry");
+                let place = format!("ticks {} … {}", position.tick_lower, position.tick_upper);
+                return Err(engine(AmmError::Liquidity { place, reason }));
             }
             let mut held = Held {
                 tick_lower: position.tick_lower,

@@ -6,7 +6,7 @@ use assay_types::{Hash, Hasher, canonical_json};
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::Amounts;
-use crate::clock::{BlockTime, Checkpoint};
+use crate::clock::{BlockTime, Checkpoint, Window};
 use crate::error::LpError;
 use crate::job::Job;
 use crate::judge::judge;
@@ -96,6 +96,20 @@ pub struct AnswerRecord {
     /// The block after which they stood; `None` when nothing changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_block: Option<u64>,
+    /// What they took when they were placed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placed: Vec<Placed>,
+}
+
+/// What a position took when it was placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// First tick of the range.
+    pub tick_lower: i32,
+    /// First tick above the range.
+    pub tick_upper: i32,
+    /// Tokens.
+    pub amounts: Amounts,
 }
 
 /// A point of the price's path.
@@ -288,6 +302,7 @@ impl RoundRecord {
             return Err(LpError::Record(format!("rule `{}`; this program knows {RECORD_RULE}", self.rule)));
         }
         self.job.check()?;
+        self.check_times()?;
         let mut again = self.clone();
         judge(&mut again)?;
         for (recorded, own) in self.miners.iter().zip(&again.miners) {
@@ -305,6 +320,44 @@ impl RoundRecord {
         }
         if self.winner != again.winner {
             return Err(LpError::Record(format!("winner {:?}, recomputed {:?}", self.winner, again.winner)));
+        }
+        Ok(())
+    }
+}
+
+impl RoundRecord {
+    /// Checks that id, window and checkpoints are those of the job and the number.
+    fn check_times(&self) -> Result<(), LpError> {
+        let wrong = |field: String, found: &dyn std::fmt::Display, right: &dyn std::fmt::Display| {
+            Err(LpError::Record(format!("{field} is {found}, recomputed {right}")))
+        };
+        let id = self.job.round_id(self.round_type, self.round_number);
+        if self.round_id != id {
+            return wrong("round_id".into(), &self.round_id, &id);
+        }
+        let window = Window::of(&self.job, self.round_number)
+            .ok_or_else(|| LpError::Record(format!("round {} is beyond the end of time", self.round_number)))?;
+        if !(window.from..window.until).contains(&self.start.timestamp) {
+            return wrong("start.timestamp".into(), &self.start.timestamp, &format!("{} …", window.from));
+        }
+        if self.end.timestamp < window.until || self.end.number <= self.start.number {
+            return wrong("end.timestamp".into(), &self.end.timestamp, &format!("{} …", window.until));
+        }
+        let interval = self.job.interval_blocks(self.round_type);
+        for (index, checkpoint) in self.checkpoints.iter().enumerate() {
+            let block = interval.saturating_mul(index as u64).saturating_add(self.start.number);
+            let closes_at = checkpoint.timestamp.saturating_add(self.job.answer_seconds);
+            let revealed_by = closes_at.saturating_add(self.job.reveal_seconds);
+            for (field, found, right) in [
+                ("index", u64::from(checkpoint.index), index as u64),
+                ("block", checkpoint.block, block),
+                ("closes_at", checkpoint.closes_at, closes_at),
+                ("revealed_by", checkpoint.revealed_by, revealed_by),
+            ] {
+                if found != right {
+                    return wrong(format!("checkpoints[{index}].{field}"), &found, &right);
+                }
+            }
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ pub fn weights(top: &[(String, i128)]) -> Weights {
 }
 
 /// One weight per miner from several validators: for each miner the largest weight that
-/// validators with at least half of the stake give it, at least; normalised to the total
+/// validators with more than half of the stake give it, at least; normalised to the total
 /// by [`weights`].
 #[must_use]
 pub fn stake_weighted_median(validators: &[(u128, BTreeMap<String, u16>)]) -> Weights {
@@ -60,7 +60,7 @@ pub fn stake_weighted_median(validators: &[(u128, BTreeMap<String, u16>)]) -> We
         let mut reached = 0_u128;
         for (weight, stake) in given {
             reached = reached.saturating_add(stake);
-            if reached >= total.div_ceil(2) {
+            if reached > total / 2 {
                 return weight;
             }
         }

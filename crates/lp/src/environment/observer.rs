@@ -228,3 +228,80 @@ fn place(view: &View<'_>) -> (f64, f64) {
 pub(super) fn share(value: U256, from: U256, whole: U256) -> f64 {
     signed_ratio(value >= from, value.abs_diff(from), whole).map_or(0.0, |ratio| ratio as f64 / ONE as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_amm::concentrated::{MAX_TICK, MIN_TICK, sqrt_price_at_tick};
+    use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+    use crate::decision::{Decision, decide};
+    use crate::environment::ACTIONS;
+    use crate::query::{DesiredPosition, RoundType};
+
+    fn job(spacing: i32, max_rebalances: u32, min_tick_width: i32) -> Job {
+        let address = format!("0x{}", "a".repeat(40));
+        let text = serde_json::json!({
+            "job_id": "test", "sn_liquidity_manager_address": address, "pair_address": address, "genesis": 0,
+            "inventory": {"amount0": "1", "amount1": "1"},
+            "pool": {"kind": "slipstream", "tick_spacing": spacing, "fee": "events"}
+        });
+        let mut job: Job = serde_json::from_str(&text.to_string()).expect("a job");
+        (job.constraints.max_rebalances, job.constraints.min_tick_width) = (max_rebalances, min_tick_width);
+        job
+    }
+
+    proptest! {
+        /// Whatever is chosen over any walk of prices, every answer can be held, and what is
+        /// observed is finite.
+        #[test]
+        fn every_answer_is_valid(
+            spacing in prop_oneof![Just(1), Just(10), Just(60), Just(200), Just(16_383)],
+            max_rebalances in 0_u32..4,
+            min_width in 1_i32..3_000,
+            first in MIN_TICK..MAX_TICK,
+            moves in prop::collection::vec((-3_000_i32..3_000, any::<prop::sample::Index>()), 12),
+            tokens in [0_u128..1_u128 << 100, 0_u128..1_u128 << 100],
+        ) {
+            let job = job(spacing, max_rebalances, min_width);
+            let mut observer = Observer::new(Limits::of(&job, 2));
+            let (mut tick, mut rebalances, mut executions) = (first, 0, 0);
+            let (mut standing, mut last) = (Vec::new(), None::<Vec<DesiredPosition>>);
+            let total = Amounts::from(tokens.map(U256::from));
+            let mut inventory = total;
+            for (index, (change, action)) in moves.iter().enumerate() {
+                let shown = RebalanceQuery {
+                    job_id: job.job_id.clone(),
+                    sn_liquidity_manager_address: String::new(),
+                    pair_address: String::new(),
+                    chain_id: 1,
+                    round_id: "round".to_owned(),
+                    round_type: RoundType::Evaluation,
+                    block_number: 100 * index as u64,
+                    current_price: 1.0,
+                    sqrt_price_x96: sqrt_price_at_tick(tick).expect("in range"),
+                    current_positions: standing.clone(),
+                    inventory_remaining: inventory,
+                    rebalances_so_far: rebalances,
+                    tick_spacing: spacing,
+                };
+                let observation = observer.observe(&shown).expect("a question");
+                prop_assert!(observation.iter().all(|number| number.is_finite()));
+                let desired = observer.answer(&shown, *action.get(&ACTIONS), "").desired_positions.expect("positions");
+                match decide(&job, &shown, last.as_deref(), executions > 0, &desired) {
+                    Ok(Decision::Rebalance) => {
+                        rebalances += u32::from(executions > 0);
+                        executions += 1;
+                        let placed = crate::participant::total_allocation(&desired).expect("small");
+                        inventory = total.checked_sub(placed).expect("within the tokens");
+                        standing.clone_from(&desired);
+                        last = Some(desired);
+                    }
+                    other => prop_assert_eq!(other, Ok(Decision::Keep)),
+                }
+                prop_assert!(rebalances <= max_rebalances);
+                tick = (tick + change).clamp(MIN_TICK, MAX_TICK - 1);
+            }
+        }
+    }
+}

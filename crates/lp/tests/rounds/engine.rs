@@ -212,3 +212,19 @@ proptest! {
         prop_assert_eq!(idle.judgement.gain_over_hold, 0);
     }
 }
+
+/// At an extreme price a few units would fill a tick and keep the recorded full-range
+/// liquidity of everybody else out of the miner's pool.
+#[test]
+fn nobody_fills_a_tick_to_keep_others_out() {
+    let job = Job { inventory: amounts(1_000_000_000_000, 1_000_000_000), ..job() };
+    let widest = 887_272 / 10 * 10;
+    let mut maker = Maker::new(&job, 50_000_000_000);
+    maker.mint(FIRST_BLOCK + 60, -widest, widest, 70_000_000_000);
+    maker.burn(FIRST_BLOCK + 420, -widest, widest, 70_000_000_000);
+    let extreme = |_: u32, _: &RebalanceQuery| wants(&[position(widest - 60, widest, 1_000_000_000_000, 0)]);
+    let record = play(&job, &maker.events, &[("a", &extreme)]);
+    let (answer, measured) = (&record.miners[0].answers[0], &record.miners[0].measured);
+    assert_eq!((answer.outcome, measured.skipped), (Outcome::Invalid, 0));
+    assert!(answer.reason.as_deref().is_some_and(|reason| reason.contains("half of what a tick may carry")));
+}

@@ -137,3 +137,44 @@ fn a_changed_record_is_named() {
         assert!(error.contains(named), "{named}: {error}");
     }
 }
+
+/// Who runs into a large loss cannot erase it by falling silent, even as the worst of all.
+#[test]
+fn silence_does_not_erase_a_loss() {
+    let job = job();
+    let mut maker = Maker::new(&job, 50_000_000_000);
+    maker.move_to(FIRST_BLOCK + 150, -1_500);
+    let narrow = |_: u32, _: &RebalanceQuery| wants(&[position(-600, 600, 1_000_000_000, 1_000_000_000)]);
+    let silent = |checkpoint: u32, query: &RebalanceQuery| if checkpoint < 3 { narrow(0, query) } else { None };
+    let holds = |_: u32, _: &RebalanceQuery| wants(&[]);
+    let record = play(&job, &maker.events, &[("holds", &holds), ("silent", &silent)]);
+    let judgement = &record.miners[1].judgement;
+    assert_eq!(judgement.rank, None);
+    assert!(judgement.score < record.miners[0].judgement.score, "{judgement:?}");
+    assert_eq!(judgement.counted_score, Some(judgement.score));
+}
+
+/// A trifle beside the copied position, or an allocation that the range cannot use, is no
+/// other strategy; and who is not ranked itself has nobody for a clone.
+#[test]
+fn a_disguised_copy_is_a_copy() {
+    let job = job();
+    let main = position(-1_000, 1_000, 900_000_000, 900_000_000);
+    let above = position(5_000, 6_000, 100_000_000, 0);
+    let original = |_: u32, _: &RebalanceQuery| wants(&[main.clone(), above.clone()]);
+    let trifle = |_: u32, _: &RebalanceQuery| {
+        wants(&[main.clone(), position(5_000, 6_000, 99_999_999, 0), position(7_000, 8_000, 1, 1)])
+    };
+    let unused = |_: u32, _: &RebalanceQuery| {
+        let mut above = above.clone();
+        above.allocation1 = U256::from(50_000_000);
+        wants(&[main.clone(), above])
+    };
+    let players: [super::table::Player<'_>; 3] = [("1", &original), ("2", &trifle), ("3", &unused)];
+    let record = play(&job, &to_and_fro(&job, 1), &players);
+    assert_eq!(record.miners[1].judgement.clone_of.as_deref(), Some("1"));
+    assert_eq!(record.miners[2].judgement.clone_of.as_deref(), Some("1"));
+    let silent = |checkpoint: u32, query: &RebalanceQuery| if checkpoint < 2 { original(0, query) } else { None };
+    let record = play(&job, &to_and_fro(&job, 1), &[("1", &silent), ("2", &original)]);
+    assert_eq!(ranks(&record), [("1", None), ("2", Some(1))], "a silent leader takes nobody's credit");
+}

@@ -8,11 +8,13 @@ use assay_server::jobs::lp::verify::{Verified, VerifyRequest};
 use assay_server::{Hash, Workspace};
 use clap::Args;
 
+use super::JobsDatabase;
 use crate::output::Console;
 
 #[derive(Args)]
 pub struct Verify {
-    /// A record's file, a round's id, or the first digits of a record's hash.
+    /// A record's file, the first digits of its hash, or the id of a round in the home's files
+    /// or the validator's database.
     round: String,
     /// The hash that the record must have, when the file's name does not say.
     #[arg(long, value_name = "SHA256")]
@@ -26,6 +28,11 @@ pub struct Verify {
     /// Square-root price before the first event as a 64.96-bit integer; not needed when that is `initialize`.
     #[arg(long, value_name = "X96", requires = "events")]
     sqrt_price: Option<String>,
+    /// Write the round as one HTML page, whose colours and numbers need no network.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    database: JobsDatabase,
 }
 
 impl Verify {
@@ -34,7 +41,14 @@ impl Verify {
         let (block_clock, sqrt_price) = (self.block_clock, self.sqrt_price);
         let source = self.events.map(|events| Source { events, block_clock, sqrt_price });
         let re_executes = source.is_some();
-        let done = VerifyRequest { round: self.round, hash: self.hash, source }.run(workspace)?;
+        let done = VerifyRequest {
+            round: self.round,
+            hash: self.hash,
+            source,
+            jobs_db: self.database.location()?,
+            report: self.report,
+        }
+        .run(workspace)?;
         let next = match (done.held, re_executes) {
             (true, false) => "the same with --events FILE runs the whole round once more",
             (true, true) => "",
@@ -55,5 +69,6 @@ fn text(done: &Verified) -> String {
         let verdict = if check.held { "holds" } else { "DOES NOT HOLD" };
         format!("{:<13} {verdict}: {}", check.name, check.text)
     }));
+    lines.extend(done.report.iter().map(|path| format!("report        {path}")));
     lines.join("\n")
 }

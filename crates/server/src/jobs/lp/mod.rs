@@ -18,6 +18,7 @@ pub mod sample;
 pub mod scores;
 pub mod serve;
 pub mod standings;
+pub mod stored_round;
 pub mod verify;
 pub mod weighing;
 

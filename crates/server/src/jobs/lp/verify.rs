@@ -1,9 +1,14 @@
 //! The audit of a round's record: its arithmetic from the record alone, and with the pool's
 //! events the whole round once more.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use assay_lp::record::{EXECUTED, Outcome};
+use assay_lp::reputation::Eligibility;
 use assay_lp::{RebalanceAnswer, RebalanceQuery, Reply, RoundRecord, RoundType};
-use assay_store::read;
+use assay_store::database::DatabaseLocation;
+use assay_store::{read, write_atomic};
 use assay_types::Hash;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +17,10 @@ use crate::error::JobError;
 use crate::jobs::lp::events::Source;
 use crate::jobs::lp::miners::recorded_entrant;
 use crate::jobs::lp::records;
+use crate::jobs::lp::registry::Registry;
 use crate::jobs::lp::round::Runner;
+use crate::jobs::lp::stored_round::{StoredRound, stored_round};
+use crate::report::{RoundPageOptions, round_page};
 use crate::workspace::Workspace;
 
 /// What to audit.
@@ -24,12 +32,17 @@ pub struct VerifyRequest {
     pub hash: Option<Hash>,
     /// The pool's events, to run the round once more.
     pub source: Option<Source>,
+    /// The validator's database, asked for rounds that are no file; the one in the home folder
+    /// when `None` and it exists.
+    pub jobs_db: Option<DatabaseLocation>,
+    /// Where the round's page is written.
+    pub report: Option<PathBuf>,
 }
 
 /// A record, audited.
 #[derive(Debug, Serialize)]
 pub struct Verified {
-    /// The file.
+    /// The file, or the database and round.
     pub record: String,
     /// The round.
     pub round_id: String,
@@ -47,6 +60,16 @@ pub struct Verified {
     pub checks: Vec<Check>,
     /// What differs first.
     pub first_difference: Option<String>,
+    /// The round's page.
+    pub report: Option<String>,
+}
+
+/// A record's text and what is known beside it.
+struct Found {
+    place: String,
+    bytes: Vec<u8>,
+    hash: Option<Hash>,
+    eligibility: BTreeMap<String, Eligibility>,
 }
 
 /// A check of a record.
@@ -67,21 +90,25 @@ impl VerifyRequest {
     /// [`JobError::Input`] when there is no such record, it is none, or the events cannot be
     /// its pool's.
     pub fn run(self, workspace: &Workspace) -> Result<Verified, JobError> {
-        let path = records::find(&workspace.home, &self.round)?;
-        let bytes = read(&path)?;
+        let found = self.find(workspace)?;
         let fail = |error: serde_json::Error| {
-            JobError::Input(format!("{}: this is no record of a round: {error}", path.display()))
+            JobError::Input(format!("{}: this is no record of a round: {error}", found.place))
         };
-        let stored: Value = serde_json::from_slice(&bytes).map_err(fail)?;
-        let record: RoundRecord = serde_json::from_slice(&bytes).map_err(fail)?;
+        let stored: Value = serde_json::from_slice(&found.bytes).map_err(fail)?;
+        let record: RoundRecord = serde_json::from_slice(&found.bytes).map_err(fail)?;
         let mut checks = vec![arithmetic(&record), shape(&stored, &record)];
-        checks.extend(self.hash.or_else(|| records::hash_in_name(&path)).map(|hash| named(&record, hash)));
+        checks.extend(self.hash.or(found.hash).map(|hash| named(&record, hash)));
         if let Some(source) = &self.source {
             checks.push(again(&record, source, workspace)?);
         }
         let first = checks.iter().find(|check| !check.held).map(|check| check.text.clone());
+        let report = self.report.as_ref().filter(|_| !workspace.dry_run);
+        if let Some(report) = report {
+            let options = RoundPageOptions { eligibility: found.eligibility, ..RoundPageOptions::default() };
+            write_atomic(report, round_page(&record, &options).as_bytes())?;
+        }
         Ok(Verified {
-            record: path.display().to_string(),
+            record: found.place,
             round_id: record.round_id.clone(),
             mode: record.mode.name(),
             record_hash: record.hash(),
@@ -90,7 +117,27 @@ impl VerifyRequest {
             held: first.is_none(),
             checks,
             first_difference: first,
+            report: report.map(|path| path.display().to_string()),
         })
+    }
+
+    /// The record in a file, else in the validator's database.
+    fn find(&self, workspace: &Workspace) -> Result<Found, JobError> {
+        let no_file = match records::find(&workspace.home, &self.round) {
+            Ok(path) => {
+                let (bytes, hash) = (read(&path)?, records::hash_in_name(&path));
+                return Ok(Found { place: path.display().to_string(), bytes, hash, eligibility: BTreeMap::new() });
+            }
+            Err(error) => error,
+        };
+        let registry = Registry::new(workspace, self.jobs_db.clone());
+        let absent = matches!(registry.location(), DatabaseLocation::Sqlite(path) if !path.exists());
+        if self.jobs_db.is_none() && absent {
+            return Err(no_file);
+        }
+        let StoredRound { record, hash, eligibility } = stored_round(&registry, &self.round)?.ok_or(no_file)?;
+        let place = format!("{} in {}", self.round, registry.location());
+        Ok(Found { place, bytes: record.into_bytes(), hash, eligibility })
     }
 }
 

@@ -208,3 +208,107 @@ pub fn mean_over_hold(chooser: &Chooser, job: &Job, limits: Limits, rounds: &[Re
     }
     Ok(sum / count as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_lp::replay::Plan;
+    use assay_lp::{Market, RoundType};
+
+    use super::*;
+    use crate::sample::pool::{SAMPLE_ROUNDS, sample_pool};
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn stage(&self, _: &str) {}
+        fn advance(&self, _: &Advance) {}
+        fn note(&self, _: &str) {}
+        fn done(&self) {}
+    }
+
+    fn sample() -> (Job, Vec<RecordedRound>) {
+        let sample = sample_pool(1).unwrap();
+        let (job, events) = (sample.job, sample.events);
+        let times = sample.block_clock.times(u64::MAX);
+        let mut market = Market::new(job.pool.clone());
+        let mut next = 0;
+        let rounds = (0..SAMPLE_ROUNDS).map(|number| {
+            let plan = Plan::of(&job, RoundType::Evaluation, number, &times).unwrap();
+            while events[next].place.block <= plan.start.number {
+                market.apply(&events[next]).unwrap();
+                next += 1;
+            }
+            let from = next;
+            next = events.partition_point(|event| event.place.block <= plan.end.number);
+            RecordedRound::take(&plan, &mut market, &events[from..next]).unwrap()
+        });
+        let rounds = rounds.collect();
+        (job, rounds)
+    }
+
+    fn config(algorithm: &str) -> OnPolicyConfig {
+        let keys = serde_json::json!({
+            "algorithm": algorithm, "total_timesteps": 960, "n_envs": 3, "n_steps": 40, "net_arch": [12], "gamma": 1.0,
+            "checkpoint_every": 2,
+        });
+        let mut keys = keys;
+        if algorithm == "ppo" {
+            keys["batch_size"] = 60.into();
+        }
+        OnPolicyConfig::from_value(&keys).unwrap()
+    }
+
+    #[test]
+    fn an_interrupted_training_ends_with_the_same_policy() {
+        let (job, rounds) = sample();
+        let limits = Limits::of(&job, 2);
+        let lesson = Lesson { job: &job, limits, train: &rounds[..16], validation: &rounds[16..20] };
+        for algorithm in ["ppo", "a2c"] {
+            let config = config(algorithm);
+            let mut whole = Learning::start(lesson, &config, 1, None).unwrap();
+            let mut kept = None;
+            let mut updates = 0;
+            while !whole.is_over() {
+                whole.advance(&Silent).unwrap();
+                updates += 1;
+                if updates == 3 {
+                    kept = Some(whole.checkpoint());
+                }
+            }
+            let kept = kept.unwrap();
+            let mut resumed = Learning::start(lesson, &config, 2, Some(&kept)).unwrap();
+            assert_eq!(resumed.checkpoint(), kept);
+            while !resumed.is_over() {
+                resumed.advance(&Silent).unwrap();
+            }
+            let (whole, resumed) = (whole.finish().unwrap(), resumed.finish().unwrap());
+            assert_eq!(whole.chooser.weights_hash(), resumed.chooser.weights_hash());
+            assert_eq!((whole.curve.clone(), whole.chosen_at), (resumed.curve, resumed.chosen_at));
+            let chosen = mean_over_hold(&whole.chooser, &job, limits, lesson.validation).unwrap();
+            assert_eq!(chosen, whole.validation_over_hold);
+            let other = Lesson { train: &rounds[1..16], ..lesson };
+            assert!(Learning::start(other, &config, 1, Some(&kept)).is_err(), "a checkpoint of other rounds");
+        }
+    }
+
+    #[test]
+    fn learning_finds_that_narrow_ranges_cost_more_than_they_earn() {
+        let (job, rounds) = sample();
+        let limits = Limits::of(&job, 2);
+        let lesson = Lesson { job: &job, limits, train: &rounds, validation: &rounds };
+        let keys = serde_json::json!({
+            "algorithm": "ppo", "total_timesteps": 30_000, "n_envs": 8, "n_steps": 125, "batch_size": 125,
+            "net_arch": [16], "gamma": 1.0, "learning_rate": 1e-3,
+        });
+        let mut learning = Learning::start(lesson, &OnPolicyConfig::from_value(&keys).unwrap(), 1, None).unwrap();
+        while !learning.is_over() {
+            learning.advance(&Silent).unwrap();
+        }
+        let rewards: Vec<f64> =
+            learning.curve.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+        let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len() as f64;
+        let (first, last) = (mean(&rewards[..3]), mean(&rewards[rewards.len() - 3..]));
+        assert!(last > first, "rewards went from {first} to {last}");
+        assert!(learning.finish().unwrap().validation_over_hold >= 0.0);
+    }
+}

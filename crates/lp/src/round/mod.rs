@@ -1,21 +1,20 @@
 //! A round as it happens: questions, answers, requests of the market, and the record.
 
+mod finish;
+
+pub use finish::Executed;
+
 use assay_amm::U256;
 use assay_amm::replay::ReplayPool;
 
-use crate::amounts::Amounts;
 use crate::clock::{BlockTime, Checkpoint};
 use crate::decision::{Decision, decide, parts_per_million};
 use crate::error::LpError;
 use crate::job::Job;
-use crate::judge::judge;
 use crate::market::{Market, Recorded, Request};
-use crate::participant::{Holdings, Participant};
+use crate::participant::{Held, Holdings, Participant};
 use crate::query::{DesiredPosition, RebalanceAnswer, RebalanceQuery, RoundType};
-use crate::record::{
-    AnswerRecord, EXECUTED, Judgement, Measured, MinerRecord, Mode, Outcome, PathPoint, RE_EXECUTED, RECORD_RULE,
-    RoundRecord,
-};
+use crate::record::{AnswerRecord, Mode, Outcome, PathPoint, Placed};
 use crate::value::{price_float, value_in_token1};
 
 /// Points of the price's path that a record keeps.
@@ -300,8 +299,14 @@ impl Round {
             let reason = format!("{} was not asked at checkpoint {checkpoint}, or answered", seat.entrant.miner);
             return Err(LpError::Order(reason));
         };
-        let mut answer =
-            AnswerRecord { checkpoint, outcome: Outcome::Kept, reason: None, positions: vec![], effective_block: None };
+        let mut answer = AnswerRecord {
+            checkpoint,
+            outcome: Outcome::Kept,
+            reason: None,
+            positions: vec![],
+            effective_block: None,
+            placed: vec![],
+        };
         match reply {
             // Why the line was silent is the validator's own observation and no part of the record.
             Reply::Missed(_) => answer.outcome = Outcome::Missed,
@@ -351,6 +356,12 @@ impl Round {
             match done {
                 Ok(()) => {
                     answer.effective_block = Some(block);
+                    let placed = |held: &Held| Placed {
+                        tick_lower: held.tick_lower,
+                        tick_upper: held.tick_upper,
+                        amounts: held.placed,
+                    };
+                    answer.placed = seat.participant.held().iter().map(placed).collect();
                     seat.wanted = Some(desired);
                 }
                 Err(error) => {
@@ -398,132 +409,4 @@ impl Round {
         seat.max_il_ppm = seat.max_il_ppm.max(parts_per_million(loss, hold));
         Ok(())
     }
-
-    /// Ends the round with the market's state after block `end`, and judges it.
-    ///
-    /// # Errors
-    /// Books that do not balance, or values that overflow.
-    pub fn finish(mut self, end: BlockTime) -> Result<RoundRecord, LpError> {
-        let mut miners = Vec::with_capacity(self.seats.len());
-        for index in 0..self.seats.len() {
-            self.seats[index].participant.advance(end.number);
-            self.note_loss(index)?;
-        }
-        for seat in self.seats {
-            let measured = measured(&seat)?;
-            let Entrant { miner, registered_at, built_in, authenticated, combined_before } = seat.entrant;
-            let (answers, judgement) = (seat.answers, Judgement::default());
-            let record = MinerRecord {
-                miner,
-                registered_at,
-                built_in,
-                authenticated,
-                combined_before,
-                answers,
-                measured,
-                judgement,
-            };
-            miners.push(record);
-        }
-        let mut record = RoundRecord {
-            rule: RECORD_RULE.to_owned(),
-            mode: self.mode,
-            simulation: RE_EXECUTED.to_owned(),
-            round_id: self.job.round_id(self.round_type, self.number),
-            round_type: self.round_type,
-            round_number: self.number,
-            job: self.job,
-            start: self.start,
-            end,
-            start_sqrt_price_x96: self.start_sqrt_price_x96,
-            end_sqrt_price_x96: self.sqrt_price_x96,
-            checkpoints: self.checkpoints,
-            requests: self.requests,
-            unexplained: self.unexplained,
-            rewards: "left out: no price".to_owned(),
-            path: thin(self.path),
-            miners,
-            winner: None,
-        };
-        judge(&mut record)?;
-        Ok(record)
-    }
-}
-
-/// Where a vault's tokens were at the end of a live round, as its executor says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Executed {
-    /// Tokens that are not placed.
-    pub inventory: Amounts,
-    /// Tokens in positions, fees left out.
-    pub principal: Amounts,
-    /// Fees that are not collected.
-    pub owed: Amounts,
-    /// Fees collected at rebalances, part of the inventory or placed again.
-    pub collected: Amounts,
-    /// Tokens paid into the pool to swap the inventory.
-    pub swapped: Amounts,
-    /// Times that gas was paid.
-    pub executions: u32,
-    /// Rebalances, the first deployment not counted.
-    pub rebalances: u32,
-}
-
-impl Round {
-    /// Ends a round of one miner whose capital an executor moved: tokens and executions are
-    /// the executor's, the rest is the simulation's.
-    ///
-    /// # Errors
-    /// As [`Self::finish`].
-    pub fn finish_executed(self, end: BlockTime, executed: Executed) -> Result<RoundRecord, LpError> {
-        let mut record = self.finish(end)?;
-        EXECUTED.clone_into(&mut record.simulation);
-        let Executed { inventory, principal, owed, collected, swapped, executions, rebalances } = executed;
-        for miner in &mut record.miners {
-            let simulated = miner.measured.clone();
-            miner.measured =
-                Measured { inventory, principal, owed, collected, swapped, executions, rebalances, ..simulated };
-        }
-        judge(&mut record)?;
-        Ok(record)
-    }
-}
-
-fn measured(seat: &Seat) -> Result<Measured, LpError> {
-    let participant = &seat.participant;
-    let Holdings { inventory, principal, owed } = participant.holdings()?;
-    let [blocks, blocks_in_range] = participant.blocks_in_range();
-    let [dust0, dust1] = participant.dust(&seat.entrant.miner)?;
-    let (loss, lvr) = participant.loss_versus_rebalancing()?;
-    Ok(Measured {
-        inventory,
-        principal,
-        owed,
-        collected: participant.collected(),
-        swapped: participant.swapped(),
-        executions: participant.executions(),
-        rebalances: participant.rebalances(),
-        blocks,
-        blocks_in_range,
-        max_il_ppm: seat.max_il_ppm,
-        skipped: participant.skipped(),
-        lvr: (loss, lvr),
-        dust0,
-        dust1,
-    })
-}
-
-/// At most [`PATH_POINTS`] points, the first and the last among them.
-fn thin(path: Vec<PathPoint>) -> Vec<PathPoint> {
-    if path.len() <= PATH_POINTS {
-        return path;
-    }
-    let last = path.len() - 1;
-    (0..PATH_POINTS).map(|index| path[index * last / (PATH_POINTS - 1)]).collect()
-}
-
-/// The value of tokens where the round ends, as records measure it.
-#[must_use]
-pub fn end_value(record: &RoundRecord, tokens: Amounts) -> Option<U256> {
-    value_in_token1(tokens, record.end_sqrt_price_x96)
 }
