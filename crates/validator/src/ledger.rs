@@ -130,14 +130,16 @@ impl Ledger {
         self.state().error.take()
     }
 
+    fn is_settled(&self) -> bool {
+        let state = self.state();
+        state.failed || state.queue.is_empty()
+    }
+
     /// Waits until everything queued is written, or nothing can be.
     pub(crate) async fn settled(&self) {
         loop {
             let settled = self.shared.settled.notified();
-            if {
-                let state = self.state();
-                state.failed || state.queue.is_empty()
-            } {
+            if self.is_settled() {
                 return;
             }
             settled.await;
@@ -175,11 +177,8 @@ impl Ledger {
             match (done, front) {
                 (Ok(()), Some(write)) => {
                     retried = false;
-                    if {
-                        let mut state = self.state();
-                        state.queue.pop_front();
-                        state.queue.is_empty()
-                    } {
+                    self.state().queue.pop_front();
+                    if self.is_settled() {
                         self.shared.settled.notify_waiters();
                     }
                     if let Write::Complete(completion) = write {

@@ -81,9 +81,9 @@ async fn who_lost_the_lease_writes_nothing() {
         ] {
             assert!(matches!(error, DatabaseError::LeaseLost { .. }), "{error}");
         }
-        assert_eq!(database.unfinished_rounds(None).await.unwrap(), [active.clone()]);
+        assert_eq!(database.unfinished_rounds(None).await.unwrap(), vec![active.clone()]);
         assert_eq!(database.predictions(&active.round_id, RoundMode::Follow).await.unwrap(), answers);
-        assert_eq!(database.executions(&step.round_id).await.unwrap(), [step.clone()]);
+        assert_eq!(database.executions(&step.round_id).await.unwrap(), vec![step.clone()]);
 
         // The new owner goes on, until the round is completed.
         assert!(!database.claim_execution(&step, Some(&new)).await.unwrap());
