@@ -9,15 +9,14 @@ use assay_lp::{BlockTime, Entrant, Job, Market, Mode, Round, RoundRecord, RoundT
 use assay_miner::{MAX_ASKS, MinerEndpoint, Wire};
 use assay_store::database::{self as rows, JobsDatabase, MinerRow, Prediction, RoundMode, RoundStatus};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::clock::Hold;
 use crate::completion::Completion;
 use crate::error::ValidatorError;
-use crate::executor::{Executor, VaultRound};
 use crate::feed::{Feed, Pump};
 use crate::ledger::{Ledger, Write, lease_end, now};
-use crate::live::{Acting, REPORT_LIMIT};
+use crate::live::Live;
 use crate::report::Report;
 use crate::runner::{Ending, Runner, Shared, in_time};
 use crate::source::{EventSource, SourceError};
@@ -453,54 +452,4 @@ fn judged(record: &RoundRecord, completion: &Completion) -> Report {
 
 fn endpoint(miner: &MinerRow) -> Option<MinerEndpoint> {
     MinerEndpoint::new(&miner.miner, &miner.url, miner.wire.parse().ok()?).ok()
-}
-
-/// A live round before its vault is opened.
-struct Live {
-    shared: Shared,
-    executor: Arc<dyn Executor>,
-    market: Market,
-    window: Window,
-    start: BlockTime,
-    entrant: Entrant,
-    endpoint: MinerEndpoint,
-    stored: Vec<Prediction>,
-    resumed: bool,
-    hold: Hold,
-}
-
-impl Live {
-    async fn run(self) -> Ending {
-        let Self { shared, executor, market, window, start, entrant, endpoint, stored, resumed, hold } = self;
-        let mut job = shared.job.clone();
-        let round_id = job.round_id(RoundType::Live, window.number);
-        let vault = VaultRound {
-            job_id: job.job_id.clone(),
-            round_id: round_id.clone(),
-            sn_liquidity_manager_address: job.sn_liquidity_manager_address.clone(),
-            pair_address: job.pair_address.clone(),
-            start_block: start.number,
-        };
-        let opened = match timeout_at(Instant::now() + REPORT_LIMIT, executor.open(&vault)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Ending::Abandoned(format!("the executor does not open the round: {error}")),
-            Err(_) => return Ending::Abandoned("the executor did not open the round in time".into()),
-        };
-        let Some(total) = opened.total() else {
-            return Ending::Abandoned("the vault holds more than 256 bits".into());
-        };
-        // What the vault holds is what the round is about.
-        job.inventory = total;
-        let miner = entrant.miner.clone();
-        let late_ms = hold.clock().now_ms().saturating_sub(start.timestamp.saturating_mul(1_000));
-        let begun = Round::start(&job, Mode::Follow, RoundType::Live, window.number, start, &market, vec![entrant]);
-        let round = match begun {
-            Ok(round) => round,
-            Err(error) => return Ending::Abandoned(error.to_string()),
-        };
-        shared.reporter.say(Report::Started { round_id, miners: 1, late_ms, resumed });
-        let endpoints = BTreeMap::from([(miner.clone(), endpoint)]);
-        let acting = Acting::new(executor, vault, miner, &opened, resumed);
-        Runner::new(shared, round, RoundType::Live, window, endpoints, stored, Some(acting)).run(hold).await
-    }
 }

@@ -1,23 +1,26 @@
 //! The acting half of a live round: decisions reach the executor, and its report is what
 //! counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_lp::{BlockTime, Round, Window};
-use assay_store::database::{Execution, TransactionStatus};
+use assay_lp::{BlockTime, Entrant, Market, Mode, Round, RoundType, Window};
+use assay_miner::MinerEndpoint;
+use assay_store::database::{Execution, Prediction, TransactionStatus};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Hold;
 use crate::executor::{Executor, Order, Receipt, ReceiptStatus, VaultReport, VaultRound};
 use crate::ledger::{Claimed, Write};
-use crate::runner::Shared;
+use crate::report::Report;
+use crate::runner::{Ending, Runner, Shared};
 
 /// An order is posted, and its receipt waited for, no longer than this after its block.
 const EXECUTION_LIMIT_MS: u64 = 60_000;
 /// The executor has this long to say what a round started or ended with; the next round
 /// waits for it.
-pub(crate) const REPORT_LIMIT: Duration = Duration::from_secs(5);
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A claim that is not stored by then is given up, and its order not executed.
 const CLAIM_LIMIT: Duration = Duration::from_secs(5);
@@ -25,6 +28,57 @@ const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 /// Between two looks at a receipt.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
+/// A live round before its vault is opened.
+pub(crate) struct Live {
+    pub(crate) shared: Shared,
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) market: Market,
+    pub(crate) window: Window,
+    pub(crate) start: BlockTime,
+    pub(crate) entrant: Entrant,
+    pub(crate) endpoint: MinerEndpoint,
+    pub(crate) stored: Vec<Prediction>,
+    pub(crate) resumed: bool,
+    pub(crate) hold: Hold,
+}
+
+impl Live {
+    /// Opens the vault and works until the round has its record or cannot have one.
+    pub(crate) async fn run(self) -> Ending {
+        let Self { shared, executor, market, window, start, entrant, endpoint, stored, resumed, hold } = self;
+        let mut job = shared.job.clone();
+        let round_id = job.round_id(RoundType::Live, window.number);
+        let vault = VaultRound {
+            job_id: job.job_id.clone(),
+            round_id: round_id.clone(),
+            sn_liquidity_manager_address: job.sn_liquidity_manager_address.clone(),
+            pair_address: job.pair_address.clone(),
+            start_block: start.number,
+        };
+        let opened = match timeout_at(Instant::now() + REPORT_LIMIT, executor.open(&vault)).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Ending::Abandoned(format!("the executor does not open the round: {error}")),
+            Err(_) => return Ending::Abandoned("the executor did not open the round in time".into()),
+        };
+        let Some(total) = opened.total() else {
+            return Ending::Abandoned("the vault holds more than 256 bits".into());
+        };
+        // What the vault holds is what the round is about.
+        job.inventory = total;
+        let miner = entrant.miner.clone();
+        let late_ms = hold.clock().now_ms().saturating_sub(start.timestamp.saturating_mul(1_000));
+        let begun = Round::start(&job, Mode::Follow, RoundType::Live, window.number, start, &market, vec![entrant]);
+        let round = match begun {
+            Ok(round) => round,
+            Err(error) => return Ending::Abandoned(error.to_string()),
+        };
+        shared.reporter.say(Report::Started { round_id, miners: 1, late_ms, resumed });
+        let endpoints = BTreeMap::from([(miner.clone(), endpoint)]);
+        let acting = Acting::new(executor, vault, miner, &opened, resumed);
+        Runner::new(shared, round, RoundType::Live, window, endpoints, stored, Some(acting)).run(hold).await
+    }
+}
 
 /// The executor at work for one live round.
 pub(crate) struct Acting {
