@@ -479,6 +479,20 @@ fn jobs_and_miners_are_kept_for_the_validator() {
     let miner = lp(&["miner", "add", &key, "http://127.0.0.1:8091"]);
     assert_eq!((&miner["wire"], &miner["active"]), (&json!("native"), &json!(true)));
     assert_eq!(lp(&["miner", "list"]), json!([miner]));
+    // A time that several operators agreed on, in either form; the first stays.
+    let agreed = "cd".repeat(32);
+    let add =
+        |time: &str| ["miner", "add", &agreed, "http://127.0.0.1:8092", "--registered-at", time].map(str::to_owned);
+    let with = |time: &str| lp(&add(time).each_ref().map(String::as_str));
+    let refused = |time: &str, words: &str| {
+        say(&add(time).each_ref().map(String::as_str)).expect(2, &[words]);
+    };
+    assert_eq!(with("2025-10-09T12:00:00Z")["registered_at"], json!(1_760_011_200_000_i64));
+    assert_eq!(with("1760011200")["registered_at"], json!(1_760_011_200_000_i64));
+    assert_eq!(lp(&["miner", "add", &agreed, "http://127.0.0.1:8093"])["registered_at"], json!(1_760_011_200_000_i64));
+    refused("1760011201", "registered since 2025-10-09T12:00:00Z");
+    refused("2025-10-09T12:00:00.5Z", "whole second");
+    refused("1760011200000", "whole second");
     say(&["miner", "add", "me", "http://127.0.0.1:8091"]).expect(2, &["64 lower-case hexadecimal digits"]);
     say(&["miner", "add", &key, "http://127.0.0.1/path"]).expect(2, &["host and port"]);
     say(&["miner", "add", &key, "http://127.0.0.1:1", "--wire", "axon-v10"]).expect(2, &[]);

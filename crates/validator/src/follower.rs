@@ -41,20 +41,26 @@ pub(crate) async fn follow_job(
 ) -> Result<(), ValidatorError> {
     let lease = database.take_lease(&job.job_id, settings.client.key(), now(), lease_end()).await?;
     let ledger = Ledger::new();
-    let writing = {
+    let mut writing = {
         let (ledger, database, reporter) = (ledger.clone(), database.clone(), settings.reporter.clone());
         tokio::spawn(async move { ledger.run(&database, lease, &reporter).await })
     };
     let mut restarts = 0;
     let done = loop {
+        let mut windows = 0;
         let work = async {
+            // What was answered is read back, so it must have been written.
+            ledger.settled().await;
             let mut follower = Follower::load(&job, database, source, settings, &registry, &ledger).await?;
-            follower.follow(&mut hold).await
+            follower.follow(&mut hold, &mut windows).await
         };
         let done = tokio::select! {
             done = work => done,
             _ = stopped.wait_for(|stopped| *stopped) => Ok(()),
         };
+        if windows > 0 {
+            restarts = 0;
+        }
         match done {
             // What was answered is stored: the rounds are taken up on the new branch.
             Err(ValidatorError::Source(SourceError::Reorganised { .. })) if restarts < MAX_RESTARTS => restarts += 1,
@@ -63,13 +69,20 @@ pub(crate) async fn follow_job(
     };
     hold.release();
     ledger.close();
-    let drained = timeout(DRAIN_LIMIT, writing).await;
+    let drained = timeout(DRAIN_LIMIT, &mut writing).await;
+    if drained.is_err() {
+        writing.abort();
+        _ = writing.await;
+    }
+    // What the database said comes first: whether the job is tried again depends on it.
+    if let Some(error) = ledger.take_error() {
+        return Err(error.into());
+    }
     done?;
-    let reason = match (drained, ledger.failure()) {
-        (_, Some(reason)) => reason,
-        (Ok(Ok(())), None) => return Ok(()),
-        (Ok(Err(error)), None) => error.to_string(),
-        (Err(_), None) => format!("the database took more than {} s to take what was queued", DRAIN_LIMIT.as_secs()),
+    let reason = match drained {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("the database took more than {} s to take what was queued", DRAIN_LIMIT.as_secs()),
     };
     Err(ValidatorError::Stopped { job_id: job.job_id, reason })
 }
@@ -124,14 +137,15 @@ impl<'a> Follower<'a> {
         Ok(Self { shared, source, settings, registry, standing, unfinished, last })
     }
 
-    async fn follow(&mut self, hold: &mut Hold) -> Result<(), ValidatorError> {
+    /// Works on one window after the other; `windows` counts the finished ones.
+    async fn follow(&mut self, hold: &mut Hold, windows: &mut u64) -> Result<(), ValidatorError> {
         let job = self.shared.job.clone();
         let feed = Arc::clone(&self.shared.feed);
         let mut pump = Pump::new(&job);
         let mut done = None;
         loop {
-            if let Some(reason) = self.shared.ledger.failure() {
-                return Err(ValidatorError::Stopped { job_id: job.job_id, reason });
+            if self.shared.ledger.is_failed() {
+                return Ok(());
             }
             let Some(window) = self.next_window(&feed, done) else {
                 if pump.take(&job, self.source, &feed, hold).await? {
@@ -140,6 +154,7 @@ impl<'a> Follower<'a> {
                 return Ok(());
             };
             done = Some(window.number);
+            self.give_up_before(window.number);
             let start = loop {
                 match feed.times(|times| (times.first_at(window.from), times.head())) {
                     (Some(block), _) => break Some(block).filter(|block| block.timestamp < window.until),
@@ -162,6 +177,7 @@ impl<'a> Follower<'a> {
             if !self.window(window, start, &mut pump, hold).await? {
                 return Ok(());
             }
+            *windows += 1;
         }
     }
 
@@ -387,6 +403,16 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Fails what was left unfinished in windows that no round is begun in any more: a live
+    /// round whose evaluation was stored and itself was not.
+    fn give_up_before(&mut self, number: u64) {
+        while let Some(&(left, _)) = self.unfinished.keys().next()
+            && left < number
+        {
+            self.give_up(left, "the validator stopped before it was stored, and its window is over");
+        }
+    }
+
     fn give_up(&mut self, number: u64, reason: &str) {
         for round_type in [RoundType::Evaluation, RoundType::Live] {
             if self.unfinished.remove(&(number, round_type)).is_some() {
@@ -474,7 +500,7 @@ impl Live {
         };
         shared.reporter.say(Report::Started { round_id, miners: 1, late_ms, resumed });
         let endpoints = BTreeMap::from([(miner.clone(), endpoint)]);
-        let acting = Acting::new(executor, vault, miner);
+        let acting = Acting::new(executor, vault, miner, &opened, resumed);
         Runner::new(shared, round, RoundType::Live, window, endpoints, stored, Some(acting)).run(hold).await
     }
 }

@@ -145,6 +145,9 @@ impl Runner {
     }
 
     async fn checkpoint(&mut self, checkpoint: Checkpoint, hold: &mut Hold) -> Result<(), Stop> {
+        if let Some(acting) = &mut self.acting {
+            acting.look_again(&self.shared, hold).await.map_err(Stop::Abandoned)?;
+        }
         let recorded = self.recorded(checkpoint.block);
         let queries = self
             .compute(move |round| {
@@ -158,7 +161,8 @@ impl Runner {
         self.note(&checkpoint, answers)?;
         let effect = self.block_at(checkpoint.revealed_by, hold).await?;
         if let (Some(acting), Some(round)) = (&mut self.acting, &mut self.round) {
-            acting.execute(round, &self.shared, &self.window, checkpoint.index, effect, hold).await;
+            let done = acting.execute(round, &self.shared, &self.window, checkpoint.index, effect, hold).await;
+            done.map_err(Stop::Abandoned)?;
         }
         let recorded = self.recorded(effect.number);
         self.compute(move |round| {

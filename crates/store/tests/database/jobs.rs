@@ -46,10 +46,10 @@ async fn rounds_come_back_in_pages() {
     for empty in both() {
         let database = JobsDatabase::open(&empty.location).await.unwrap();
         for number in 0..7 {
-            database.put_round(&round(number, RoundStatus::Active)).await.unwrap();
+            database.put_round(&round(number, RoundStatus::Active), None).await.unwrap();
         }
         let practice = Round { mode: RoundMode::Practice, ..round(3, RoundStatus::Pending) };
-        database.put_round(&practice).await.unwrap();
+        database.put_round(&practice, None).await.unwrap();
         let page = async |before, limit| {
             let rounds = database.rounds(JOB, "evaluation", RoundMode::Follow, before, limit).await.unwrap();
             rounds.into_iter().map(|round| round.number).collect::<Vec<_>>()
@@ -60,7 +60,7 @@ async fn rounds_come_back_in_pages() {
         let found = database.round(&practice.round_id, RoundMode::Practice).await.unwrap();
         assert_eq!(found, Some(practice.clone()));
 
-        database.fail_round(&practice.round_id, RoundMode::Practice, "no events", 9).await.unwrap();
+        database.fail_round(&practice.round_id, RoundMode::Practice, "no events", 9, None).await.unwrap();
         let failed = database.round(&practice.round_id, RoundMode::Practice).await.unwrap().unwrap();
         assert_eq!((failed.status, failed.reason.as_deref()), (RoundStatus::Failed, Some("no events")));
         assert_eq!(database.unfinished_rounds(Some(JOB)).await.unwrap().len(), 7);
@@ -69,12 +69,12 @@ async fn rounds_come_back_in_pages() {
 
         // One number of a job is one round.
         let twin = Round { round_id: "another".into(), ..round(3, RoundStatus::Pending) };
-        let error = database.put_round(&twin).await.unwrap_err();
+        let error = database.put_round(&twin, None).await.unwrap_err();
         assert!(matches!(error, DatabaseError::Mismatch { field: "round_id", .. }), "{error}");
         let strayed = Round { number: 40, ..round(3, RoundStatus::Active) };
-        let error = database.put_round(&strayed).await.unwrap_err();
+        let error = database.put_round(&strayed, None).await.unwrap_err();
         assert!(matches!(error, DatabaseError::Mismatch { field: "round_id", .. }), "{error}");
-        let error = database.put_round(&completed(8)).await.unwrap_err();
+        let error = database.put_round(&completed(8), None).await.unwrap_err();
         assert!(matches!(error, DatabaseError::Mismatch { field: "status", .. }), "{error}");
     }
 }
@@ -93,8 +93,8 @@ async fn answers_come_back_whatever_miners_send() {
             ..prediction(&round, "b", 0)
         };
         let rows = [prediction(&round, "c", 1), hostile.clone(), prediction(&round, "a", 1)];
-        database.put_predictions(&rows).await.unwrap();
-        database.put_predictions(&rows).await.unwrap();
+        database.put_predictions(&rows, None).await.unwrap();
+        database.put_predictions(&rows, None).await.unwrap();
         let stored = Prediction {
             answer: Some("a\u{fffd}b'; DROP TABLE rounds; --".into()),
             refusal_reason: Some("\u{fffd}".into()),
@@ -104,12 +104,12 @@ async fn answers_come_back_whatever_miners_send() {
         assert_eq!(database.predictions(&round.round_id, RoundMode::Follow).await.unwrap(), [stored, a, c]);
         // Our own columns refuse what one of the databases cannot hold.
         let odd = Prediction { miner: "a\0".into(), ..prediction(&round, "x", 0) };
-        let error = database.put_predictions(&[odd]).await.unwrap_err();
+        let error = database.put_predictions(&[odd], None).await.unwrap_err();
         assert!(matches!(error, DatabaseError::NulByte { argument: 3, .. }), "{error}");
 
         // More rows than fit one statement.
         let many: Vec<_> = (0..3000).map(|n| prediction(&round, &format!("{n:064x}"), 2)).collect();
-        database.put_predictions(&many).await.unwrap();
+        database.put_predictions(&many, None).await.unwrap();
         let found = database.predictions(&round.round_id, RoundMode::Follow).await.unwrap();
         assert_eq!(found[3..], many);
     }
@@ -136,7 +136,7 @@ async fn a_step_is_executed_once() {
         let other = JobsDatabase::open(&empty.location).await.unwrap();
         let claims = (0..8).map(|n| {
             let database = if n % 2 == 0 { database.clone() } else { other.clone() };
-            tokio::spawn(async move { database.claim_execution(&execution(&format!("e{n}"), 0)).await.unwrap() })
+            tokio::spawn(async move { database.claim_execution(&execution(&format!("e{n}"), 0), None).await.unwrap() })
         });
         let mut won = 0;
         for claim in claims.collect::<Vec<_>>() {
@@ -144,14 +144,14 @@ async fn a_step_is_executed_once() {
         }
         assert_eq!(won, 1);
         let mut first = database.executions(&execution("", 0).round_id).await.unwrap().remove(0);
-        assert!(database.claim_execution(&execution("later", 1)).await.unwrap());
+        assert!(database.claim_execution(&execution("later", 1), None).await.unwrap());
         assert_eq!(database.pending_executions(JOB).await.unwrap().len(), 2);
         first.tx_hash = Some("0x12".into());
         first.tx_status = TransactionStatus::Confirmed;
         first.actual = Some("{}".into());
         first.confirmed_at = Some(20);
-        assert!(database.update_execution(&first).await.unwrap());
-        assert!(!database.update_execution(&first).await.unwrap());
+        assert!(database.update_execution(&first, None).await.unwrap());
+        assert!(!database.update_execution(&first, None).await.unwrap());
         assert_eq!(database.executions(&first.round_id).await.unwrap(), [first, execution("later", 1)]);
         assert_eq!(database.pending_executions(JOB).await.unwrap(), [execution("later", 1)]);
     }

@@ -10,7 +10,7 @@ async fn of_many_processes_one_completes_a_round() {
     for empty in both() {
         let databases =
             [JobsDatabase::open(&empty.location).await.unwrap(), JobsDatabase::open(&empty.location).await.unwrap()];
-        databases[0].put_round(&round(0, RoundStatus::Active)).await.unwrap();
+        databases[0].put_round(&round(0, RoundStatus::Active), None).await.unwrap();
         for number in [0, 1] {
             // Number 0 is there as an active round, number 1 is not there at all.
             let attempts = (0..8).map(|n| {
@@ -43,9 +43,9 @@ async fn of_many_processes_one_completes_a_round() {
         assert_eq!(scores.iter().map(|score| score.version).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(databases[1].round(&completed(0).round_id, RoundMode::Follow).await.unwrap(), Some(completed(0)));
         for error in [
-            databases[0].put_round(&round(0, RoundStatus::Active)).await.unwrap_err(),
+            databases[0].put_round(&round(0, RoundStatus::Active), None).await.unwrap_err(),
             databases[0]
-                .fail_round(&round(0, RoundStatus::Active).round_id, RoundMode::Follow, "", 0)
+                .fail_round(&round(0, RoundStatus::Active).round_id, RoundMode::Follow, "", 0, None)
                 .await
                 .unwrap_err(),
         ] {

@@ -169,6 +169,16 @@ impl Executor for HttpExecutor {
         Ok(receipt)
     }
 
+    async fn receipt(&self, order: &Order) -> Result<Option<Receipt>, ExecutorError> {
+        loop {
+            match self.exchange(Method::GET, &Wire::execution(order), Vec::new()).await {
+                Err(ExecutorError::Refused { status: 404, .. }) => return Ok(None),
+                Err(error) if is_passing(&error) => tokio::time::sleep(PAUSE).await,
+                done => return done.map(Some),
+            }
+        }
+    }
+
     async fn report(&self, vault: &VaultRound, block: u64) -> Result<VaultReport, ExecutorError> {
         loop {
             match self.exchange(Method::GET, &Wire::report(vault, block), Vec::new()).await {

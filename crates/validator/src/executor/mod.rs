@@ -84,6 +84,10 @@ impl Receipt {
         let reason = Some(reason.chars().take(200).collect());
         Self { status: ReceiptStatus::Pending, tx_hash: None, reason, holdings: None }
     }
+
+    pub(crate) fn failed(reason: &str) -> Self {
+        Self { status: ReceiptStatus::Failed, ..Self::unknown(reason) }
+    }
 }
 
 /// What a vault holds.
@@ -153,6 +157,13 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// [`ExecutorError`].
     async fn execute(&self, order: &Order) -> Result<Receipt, ExecutorError>;
+
+    /// What became of an order that may have been posted before, as far as it is known now;
+    /// `None` when it never arrived. Moves no money.
+    ///
+    /// # Errors
+    /// [`ExecutorError`].
+    async fn receipt(&self, order: &Order) -> Result<Option<Receipt>, ExecutorError>;
 
     /// What the vault holds after a block.
     ///

@@ -8,7 +8,7 @@ use assay_lp::{Executed, Job, LpError, Market, Participant, Recorded, Request};
 use tokio::sync::Mutex;
 
 use super::{Executor, ExecutorError, Order, Receipt, ReceiptStatus, VaultReport, VaultRound};
-use crate::source::EventSource;
+use crate::source::{EventSource, SourceError};
 
 /// Rounds of a job that are kept; who asks for earlier ones gets an error.
 const MAX_ROUNDS: usize = 4;
@@ -63,7 +63,13 @@ impl Executor for PaperExecutor {
         if book.through > vault.start_block {
             return Err(ExecutorError::UnknownRound(vault.round_id.clone()));
         }
-        book.advance(&*self.source, vault.start_block).await?;
+        match book.advance(&*self.source, vault.start_block).await {
+            // Nothing of the round was there yet: the pool begins anew on the new branch.
+            Err(ExecutorError::Source(SourceError::Reorganised { .. })) => {
+                book.advance(&*self.source, vault.start_block).await?;
+            }
+            done => done?,
+        }
         let pool = book.market.round_pool(vault.start_block)?;
         let fee_pips = book.market.fee_pips();
         let participant = Participant::new(pool, book.job.inventory, vault.start_block)?;
@@ -108,6 +114,12 @@ impl Executor for PaperExecutor {
         Ok(receipt)
     }
 
+    /// A claimed order is filled at its block also by a process that began after it: paper
+    /// keeps nothing from one process to the next.
+    async fn receipt(&self, order: &Order) -> Result<Option<Receipt>, ExecutorError> {
+        self.execute(order).await.map(Some)
+    }
+
     async fn report(&self, vault: &VaultRound, block: u64) -> Result<VaultReport, ExecutorError> {
         let mut book = self.book(vault)?.lock().await;
         book.advance(&*self.source, block).await?;
@@ -129,11 +141,16 @@ impl Book {
     }
 
     /// Moves the market to the state after a block that exists, and gives the open rounds what
-    /// was asked on the way.
+    /// was asked on the way. After a reorganisation the book is empty.
     async fn advance(&mut self, source: &dyn EventSource, block: u64) -> Result<(), ExecutorError> {
         let mut hold = source.clock().hold();
         while self.last_block.is_none_or(|last| last < block) {
-            let Some(stretch) = source.next(&self.job, self.last_block, &mut hold).await? else {
+            let next = source.next(&self.job, self.last_block, &mut hold).await;
+            if matches!(next, Err(SourceError::Reorganised { .. })) {
+                // What was filled on the old branch never happened.
+                *self = Self::new(self.job.clone());
+            }
+            let Some(stretch) = next? else {
                 return Err(ExecutorError::Setup(format!("the events end before block {block}")));
             };
             self.last_block = stretch.blocks.last().map(|last| last.number).or(self.last_block);

@@ -17,8 +17,9 @@ const MAX_BLOCKS: u64 = 1 << 16;
 /// be resumed.
 const HISTORY_BLOCKS: u64 = 1 << 15;
 
-/// Stretches of a job whose last block is remembered.
-const MAX_SEEN: usize = 16;
+/// Stretches of a job whose last block is remembered; whoever goes on from an earlier one
+/// begins anew.
+const MAX_SEEN: usize = 1 << 13;
 
 /// What the indexer stores, as it stores it.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl DatabaseSource {
     async fn check_branch(&self, job: &Job, block: u64) -> Result<(), SourceError> {
         let place = (job.job_id.clone(), block);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
-        let Some(hash) = seen else { return Ok(()) };
+        let Some(hash) = seen else { return Err(SourceError::Reorganised { block }) };
         let header = self.reader.headers(job.chain_id, block..=block).await?;
         match header.first() {
             Some(header) if header.hash == hash => Ok(()),
@@ -74,10 +75,18 @@ impl DatabaseSource {
         }
         // A first read takes all events at once, so that its last block is the newest.
         let last = if after.is_none() { cursor.last_block } else { cursor.last_block.min(from + MAX_BLOCKS) };
-        let events = self.reader.events(job.chain_id, pool, from..=last).await?;
         let times_from = from.max(if after.is_none() { last.saturating_sub(HISTORY_BLOCKS) } else { from });
         // The block before may be needed to place the first ones.
-        let headers = self.reader.headers(job.chain_id, times_from.saturating_sub(1)..=last).await?;
+        let range = times_from.saturating_sub(1)..=last;
+        let headers = self.reader.headers(job.chain_id, range.clone()).await?;
+        let events = self.reader.events(job.chain_id, pool, from..=last).await?;
+        // The reads are no single one: what was rolled back between them is read again.
+        if self.reader.headers(job.chain_id, range).await? != headers {
+            return Ok(None);
+        }
+        if let Some(after) = after {
+            self.check_branch(job, after).await?;
+        }
         let Some(newest) = headers.last().filter(|header| header.number == last) else {
             return Err(self.no_times(times_from, last));
         };

@@ -28,7 +28,7 @@ use crate::world::{World, source, stepped};
 const API_KEY: &str = "key-of-the-tests";
 
 /// Follows the price: a new range at each question.
-async fn mover(seed: u16) -> Miner {
+pub async fn mover(seed: u16) -> Miner {
     honest(
         seed,
         Arc::new(|query: &RebalanceQuery| {
@@ -55,7 +55,7 @@ async fn seven_days(world: &World, job: &Job, miner: &Miner) {
 }
 
 /// A world in which the winner of round 0 may go live in round 1.
-async fn ready(job: &Job, miners: &[&Miner]) -> World {
+pub async fn ready(job: &Job, miners: &[&Miner]) -> World {
     let world = World::new(std::slice::from_ref(job), miners).await;
     world.run(source(stepped(job), job, 1)).await;
     seven_days(&world, job, miners[0]).await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests of an edge")]
 
+mod branches;
 mod follow;
 mod hostile;
 mod live;
@@ -11,4 +12,5 @@ mod miners;
 mod processes;
 mod python;
 mod stores;
+mod vault;
 mod world;

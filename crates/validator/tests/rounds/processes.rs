@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use assay_lp::reputation::Reputation;
 use assay_lp::{Job, RoundRecord, hold_score};
 use assay_miner::{MinerClient, system_clock};
-use assay_store::database::{DatabaseLocation, JobsDatabase, RoundMode, RoundStatus};
-use assay_validator::{Clock, Reporter, Settings, run};
+use assay_store::database::{
+    DatabaseLocation, JobsDatabase, Participation, Round, RoundMode, RoundStatus, TransactionStatus,
+};
+use assay_validator::{Clock, EventSource, PaperExecutor, Report, Reporter, Settings, run};
 use tempfile::TempDir;
 
 use crate::market::{blocks, job, position};
@@ -29,17 +31,18 @@ fn child() {
     let rounds = number("ASSAY_TEST_ROUNDS");
     let factor = number("ASSAY_TEST_FACTOR") as u32;
     let clock = Clock::fast(number("ASSAY_TEST_ANCHOR"), blocks(&job, 1)[0].timestamp * 1_000, factor);
+    let source = Arc::new(recorded(clock, &job, rounds));
     let settings = Settings {
         client: MinerClient::new(key(number("ASSAY_TEST_VALIDATOR") as u16), None, system_clock()).unwrap(),
         asks_axon: false,
         jobs: None,
-        executor: None,
+        executor: Some(Arc::new(PaperExecutor::new(Arc::clone(&source) as Arc<dyn EventSource>, [job]))),
         reporter: Reporter::new(|report| println!("{report}")),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let database = JobsDatabase::open(&variable("ASSAY_TEST_DATABASE").parse().unwrap()).await.unwrap();
-        run(database, Arc::new(recorded(clock, &job, rounds)), settings, std::future::pending()).await.unwrap();
+        run(database, source, settings, std::future::pending()).await.unwrap();
     });
 }
 
@@ -156,13 +159,14 @@ fn random(state: &mut u64) -> u64 {
 }
 
 /// A process is killed at fifty random moments of its rounds: every round is in the database
-/// once and whole, or failed, and the averages are those of the completed ones.
+/// once and whole, or failed, and the averages are those of the completed ones. Live rounds are
+/// on paper: what is confirmed is what their records count.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_kills_apply_every_round_once() {
     const KILLS: u32 = 50;
-    const ROUNDS: u64 = 33;
+    const ROUNDS: u64 = 28;
     // Two checkpoints; a round takes two seconds, a question is open for 0.2 s.
-    let job = Job { evaluation_interval_blocks: 30, ..job("killed") };
+    let job = Job { evaluation_interval_blocks: 30, live_interval_blocks: 30, ..job("killed") };
     let miners = [
         honest(1, wants(vec![position(-2_000, 2_000, 900_000_000, 900_000_000)])).await,
         honest(2, wants(vec![position(-100, 100, 500_000_000, 500_000_000)])).await,
@@ -171,6 +175,17 @@ async fn fifty_kills_apply_every_round_once() {
     let all: Vec<&Miner> = miners.iter().collect();
     let folder = tempfile::tempdir().unwrap();
     let (path, database) = database(&folder, "jobs.db", &job, &all).await;
+    let days = miners.iter().flat_map(|miner| {
+        (2..=8).map(|day| Participation {
+            job_id: job.job_id.clone(),
+            miner: miner.key.clone(),
+            date: format!("2025-10-{day:02}"),
+            offered: 10,
+            answered: 5,
+            refused: 0,
+        })
+    });
+    database.set_participation(&days.collect::<Vec<_>>()).await.unwrap();
     let log = folder.path().join("log");
     let begun = Instant::now();
     let validator =
@@ -188,47 +203,78 @@ async fn fifty_kills_apply_every_round_once() {
 
     let text = std::fs::read_to_string(&log).unwrap();
     let mut rounds = database.rounds("killed", "evaluation", RoundMode::Follow, None, 1_000).await.unwrap();
-    rounds.sort_by_key(|round| round.number);
-    let mut own = BTreeMap::<String, Reputation>::new();
-    let mut completed = 0;
-    for round in &rounds {
-        match round.status {
-            RoundStatus::Completed => {}
-            // The last window begins with the last block and is cut off there.
-            RoundStatus::Active => {
-                assert_eq!(round.number, ROUNDS);
-                continue;
+    rounds.extend(database.rounds("killed", "live", RoundMode::Follow, None, 1_000).await.unwrap());
+    rounds.sort_by_key(|round| (round.number, round.round_type == "live"));
+    let mut own = BTreeMap::<String, (Reputation, u64)>::new();
+    let mut completed = BTreeMap::<String, u64>::new();
+    for window in rounds.chunk_by(|one, other| one.number == other.number) {
+        // Both rounds of a window begin with what was earned before it.
+        let before = own.clone();
+        for round in window {
+            let Some(record) = done(round, ROUNDS) else { continue };
+            *completed.entry(round.round_type.clone()).or_default() += 1;
+            let hold = hold_score(&record.job, record.start_sqrt_price_x96, record.end_sqrt_price_x96).unwrap();
+            let mut counts = true;
+            if round.round_type == "live" {
+                let measured = record.miners[0].measured.executions;
+                let executions = database.executions(&round.round_id).await.unwrap();
+                let confirmed = executions.iter().filter(|row| row.tx_status == TransactionStatus::Confirmed);
+                assert_eq!(confirmed.count() as u32, measured, "{executions:?}");
+                assert!(executions.iter().all(|row| row.tx_status != TransactionStatus::Pending), "{executions:?}");
+                counts = measured > 0 || executions.is_empty();
             }
-            RoundStatus::Failed => {
-                assert!(round.record.is_none() && round.reason.is_some(), "{round:?}");
-                continue;
+            for miner in &record.miners {
+                let combined = before.get(&miner.miner).map_or(0, |(reputation, _)| reputation.combined());
+                assert_eq!(miner.combined_before, combined, "{}", round.round_id);
+                let (reputation, takes) = own.entry(miner.miner.clone()).or_default();
+                *takes += 1;
+                if counts {
+                    *reputation = reputation.after(record.round_type, miner.judgement.counted_score.unwrap(), hold);
+                }
             }
-            RoundStatus::Pending => panic!("{round:?}"),
+            let answers = database.predictions(&round.round_id, RoundMode::Follow).await.unwrap();
+            assert_eq!(answers.len(), record.miners.len() * record.checkpoints.len());
         }
-        completed += 1;
-        let record: RoundRecord = serde_json::from_str(round.record.as_deref().unwrap()).unwrap();
-        record.verify().unwrap();
-        assert_eq!(Some(record.hash().to_string()), round.record_hash);
-        let hold = hold_score(&job, record.start_sqrt_price_x96, record.end_sqrt_price_x96).unwrap();
-        for miner in &record.miners {
-            let before = own.entry(miner.miner.clone()).or_default();
-            assert_eq!(miner.combined_before, before.combined(), "{}", round.round_id);
-            *before = before.after(record.round_type, miner.judgement.counted_score.unwrap(), hold);
-        }
-        let answers = database.predictions(&round.round_id, RoundMode::Follow).await.unwrap();
-        assert_eq!(answers.len(), record.miners.len() * record.checkpoints.len());
     }
     let resumed = text.lines().filter(|line| line.contains(" resumed with ")).count();
-    println!("{KILLS} kills in {killed:?}: {completed} of {} rounds completed, {resumed} taken up again", rounds.len());
+    println!(
+        "{KILLS} kills in {killed:?}: {completed:?} of {} rounds completed, {resumed} taken up again",
+        rounds.len()
+    );
     for row in database.scores("killed", RoundMode::Follow).await.unwrap() {
-        let own = own[&row.miner];
-        assert_eq!((row.evaluation_ema, row.combined), (own.evaluation_ema, own.combined()));
-        assert_eq!((row.scored_rounds, row.version), (own.scored_rounds, own.scored_rounds));
+        let (own, takes) = own[&row.miner];
+        assert_eq!(
+            (row.evaluation_ema, row.live_ema, row.combined),
+            (own.evaluation_ema, own.live_ema, own.combined())
+        );
+        assert_eq!((row.scored_rounds, row.live_rounds, row.version), (own.scored_rounds, own.live_rounds, takes));
         assert_eq!((row.score_sum, row.score_square_sum), (own.excess_sum, own.excess_square_sum));
-        let days = database.participation("killed", &row.miner, "2025-01-01").await.unwrap();
-        assert_eq!(days.iter().map(|day| day.offered).sum::<u64>(), completed);
+        let days = database.participation("killed", &row.miner, "2025-10-09").await.unwrap();
+        assert_eq!(days.iter().map(|day| day.offered).sum::<u64>(), completed["evaluation"]);
     }
-    assert!(completed >= 5 && resumed >= 5, "{completed} completed, {resumed} resumed\n{text}");
+    assert!(completed["evaluation"] >= 5 && resumed >= 5, "{completed:?} completed, {resumed} resumed\n{text}");
+    assert!(completed.contains_key("live"), "{text}");
+}
+
+/// The record of a completed round, verified; `None` for one that failed or was cut off.
+fn done(round: &Round, rounds: u64) -> Option<RoundRecord> {
+    match round.status {
+        RoundStatus::Completed => {}
+        // The last window begins with the last block and is cut off there.
+        RoundStatus::Active => {
+            assert_eq!(round.number, rounds);
+            return None;
+        }
+        RoundStatus::Failed => {
+            assert!(round.record.is_none() && round.reason.is_some(), "{round:?}");
+            return None;
+        }
+        RoundStatus::Pending => panic!("{round:?}"),
+    }
+    let record: RoundRecord = serde_json::from_str(round.record.as_deref().unwrap()).unwrap();
+    record.verify().unwrap();
+    assert_eq!(Some(record.hash().to_string()), round.record_hash);
+    Some(record)
 }
 
 /// What a validator left in the middle of a round is taken up with the same record.
@@ -242,25 +288,23 @@ async fn a_round_taken_up_has_the_record_of_one_that_ran_through() {
     let expected = through.record("taken-up_evaluation_0").await;
 
     let broken = World::new(std::slice::from_ref(&job), &[&miners[0], &miners[1]]).await;
-    let clock = crate::world::stepped(&job);
     let answers = {
         let reports = Arc::clone(&broken.reports);
         async move {
-            let second = |report: &assay_validator::Report| {
-                matches!(report, assay_validator::Report::Answered { checkpoint: 1, .. })
-            };
+            let second = |report: &Report| matches!(report, Report::Answered { checkpoint: 1, .. });
             while !reports.lock().unwrap().iter().any(second) {
                 tokio::task::yield_now().await;
             }
         }
     };
-    let cut = crate::world::source(clock, &job, 1);
+    // The market ends in the middle of the round, so that the round cannot end before the stop.
+    let cut = crate::world::ending_at(crate::world::stepped(&job), &job, 40);
     run(broken.database.clone(), cut, broken.settings(), answers).await.unwrap();
     let left = broken.database.unfinished_rounds(None).await.unwrap();
-    // The clock may have run on before the stop was seen.
-    let resumed = left.iter().any(|round| round.number == 0);
+    assert!(left.iter().any(|round| round.number == 0), "{left:?}");
     broken.run(crate::world::source(crate::world::stepped(&job), &job, 1)).await;
     let record = broken.record("taken-up_evaluation_0").await;
     assert_eq!(record.hash(), expected.hash());
-    println!("stopped in the round: {resumed}");
+    let resumed = |report: &Report| matches!(report, Report::Started { resumed: true, .. });
+    assert!(broken.reports().iter().any(resumed), "{:#?}", broken.reports());
 }

@@ -14,7 +14,10 @@ use assay_store::database::{
     DatabaseLocation, JobsDatabase, MinerRow, Participation, PoolEventsReader, PoolEventsWriter, PoolRow, RoundMode,
 };
 use assay_testkit::postgres::Postgres;
-use assay_validator::{Clock, DatabaseSource, EventSource as _, store_practice, weigh};
+use assay_validator::executor::{ExecutorError, VaultRound};
+use assay_validator::{
+    Clock, DatabaseSource, EventSource as _, Executor as _, PaperExecutor, SourceError, store_practice, weigh,
+};
 
 use crate::market::{GENESIS, blocks, events, job, position};
 use crate::miners::{Miner, holds, honest, wants};
@@ -246,5 +249,58 @@ async fn a_reorganised_chain_is_noticed_and_missing_times_are_named() {
     writer.roll_back(8453, pool, 21).await.unwrap();
     writer.ingest_events(8453, pool, 22..=24, &[header(23, 1_046, 2), header(24, 1_048, 2)], &[]).await.unwrap();
     let branch = source.next(&job, Some(23), &mut hold).await.unwrap_err();
-    assert!(matches!(branch, assay_validator::SourceError::Reorganised { block: 23 }), "{branch}");
+    assert!(matches!(branch, SourceError::Reorganised { block: 23 }), "{branch}");
+    // A block that this source never gave may be of any branch.
+    let unknown = source.next(&job, Some(22), &mut hold).await.unwrap_err();
+    assert!(matches!(unknown, SourceError::Reorganised { block: 22 }), "{unknown}");
+}
+
+/// On paper a vault begins anew on the branch that won.
+#[tokio::test(flavor = "multi_thread")]
+async fn paper_forgets_what_was_filled_on_a_branch_that_is_gone() {
+    let job = job("paper-branch");
+    let folder = tempfile::tempdir().unwrap();
+    let location = DatabaseLocation::Sqlite(folder.path().join("events.db"));
+    let writer = PoolEventsWriter::open(&location).await.unwrap();
+    let mut pool = [0; 20];
+    pool[19] = 2;
+    let (kind, tick_spacing) = (PoolKind::UniswapV3, Some(job.pool.tick_spacing));
+    let row = PoolRow { chain_id: 8453, pool, kind, tokens: None, tick_spacing, fee_pips: None, contracts: Vec::new() };
+    writer.put_pool(&row).await.unwrap();
+    let (blocks, events) = (blocks(&job, 1), events(&job, 1));
+    let ingest = async |range: std::ops::RangeInclusive<usize>, branch: u8| {
+        let blocks = &blocks[range];
+        let numbers = blocks[0].number..=blocks[blocks.len() - 1].number;
+        let logs: Vec<_> = events.iter().filter(|event| numbers.contains(&event.place.block)).cloned().collect();
+        let headers: Vec<_> = blocks
+            .iter()
+            .map(|block| BlockHeader { number: block.number, hash: [branch; 32], timestamp: block.timestamp })
+            .collect();
+        writer.ingest_events(8453, pool, numbers, &headers, &logs).await.unwrap();
+    };
+    ingest(0..=30, 1).await;
+    let reader = PoolEventsReader::open(&location).await.unwrap();
+    let source = DatabaseSource::new(reader, Clock::system(), 2, Duration::from_millis(5));
+    let paper = PaperExecutor::new(Arc::new(source), [job.clone()]);
+    let vault = |round: &str, block: usize| VaultRound {
+        job_id: job.job_id.clone(),
+        round_id: round.into(),
+        sn_liquidity_manager_address: job.sn_liquidity_manager_address.clone(),
+        pair_address: job.pair_address.clone(),
+        start_block: blocks[block].number,
+    };
+    paper.open(&vault("first", 20)).await.unwrap();
+
+    writer.roll_back(8453, pool, blocks[24].number).await.unwrap();
+    ingest(25..=40, 2).await;
+    let gone = paper.report(&vault("first", 20), blocks[40].number).await.unwrap_err();
+    assert!(matches!(gone, ExecutorError::Source(SourceError::Reorganised { .. })), "{gone}");
+    let gone = paper.report(&vault("first", 20), blocks[40].number).await.unwrap_err();
+    assert!(matches!(gone, ExecutorError::UnknownRound(_)), "{gone}");
+    // A round of the new branch opens at once, also right after another change of branch.
+    paper.open(&vault("second", 40)).await.unwrap();
+    writer.roll_back(8453, pool, blocks[35].number).await.unwrap();
+    ingest(36..=50, 3).await;
+    let opened = paper.open(&vault("third", 50)).await.unwrap();
+    assert_eq!(opened.block, blocks[50].number);
 }

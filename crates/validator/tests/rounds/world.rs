@@ -126,3 +126,13 @@ pub fn recorded(clock: Clock, job: &Job, rounds: u64) -> RecordedSource {
     assert_eq!(blocks[0].number, FIRST_BLOCK);
     RecordedSource::new(clock, blocks, pools)
 }
+
+/// The same market, cut off after so many blocks.
+pub fn ending_at(clock: Clock, job: &Job, count: usize) -> Arc<dyn EventSource> {
+    let mut blocks = blocks(job, 1);
+    blocks.truncate(count);
+    let last = blocks[count - 1].number;
+    let mut events = events(job, 1);
+    events.retain(|event| event.place.block <= last);
+    Arc::new(RecordedSource::new(clock, blocks, BTreeMap::from([(job.pair_address.clone(), events)])))
+}

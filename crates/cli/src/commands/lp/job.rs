@@ -56,7 +56,10 @@ impl Job {
             }
             Self::Add { file, database } => {
                 let shown = database.registry(workspace)?.add_job(&file)?;
-                let head = format!("job           {} is stored, {}", shown.job.job_id, state(&shown));
+                let (name, state) = (&shown.job.job_id, state(&shown));
+                let head = format!(
+                    "job           {name} is stored, {state}; a validator that runs it takes new rules at its next start"
+                );
                 console.answer(&shown, &text(&shown.job, head), "assay lp miner add KEY URL")
             }
             Self::List { database } => {

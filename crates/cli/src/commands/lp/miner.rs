@@ -17,6 +17,9 @@ pub enum Miner {
         /// native, or axon-v10: unauthenticated and barred from live rounds.
         #[arg(long, value_name = "WIRE", default_value = "native", value_parser = ["native", "axon-v10"])]
         wire: String,
+        /// When it registered, as validators agree: a UTC time or seconds since 1970 (default: now).
+        #[arg(long, value_name = "TIME")]
+        registered_at: Option<String>,
         #[command(flatten)]
         database: JobsDatabase,
     },
@@ -30,8 +33,9 @@ pub enum Miner {
 impl Miner {
     pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<()> {
         match self {
-            Self::Add { key, url, wire, database } => {
-                let miner = database.registry(workspace)?.add_miner(&key, &url, &wire)?;
+            Self::Add { key, url, wire, registered_at, database } => {
+                let registry = database.registry(workspace)?;
+                let miner = registry.add_miner(&key, &url, &wire, registered_at.as_deref())?;
                 let text = format!("{} is asked at {} ({})", miner.miner, miner.url, miner.wire);
                 console.answer(&miner, &text, "assay lp run")
             }

@@ -6,6 +6,7 @@ pub use assay_lp::Job as Rules;
 use assay_lp::Job;
 use assay_miner::{MinerEndpoint, Wire};
 use assay_store::database::{DatabaseLocation, JobRow, JobsDatabase, MinerRow};
+use assay_types::time::{format_utc, parse_utc};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -15,6 +16,9 @@ use crate::workspace::{Workspace, now_ms};
 
 /// The jobs database in the home folder.
 const FILE: &str = "jobs.db";
+
+/// Above are milliseconds, given by mistake.
+const MAX_SECONDS: i64 = 100_000_000_000;
 
 /// A job in the database.
 #[derive(Debug, Clone, Serialize)]
@@ -118,25 +122,50 @@ impl<'a> Registry<'a> {
         })
     }
 
-    /// Registers a miner, or its new address.
+    /// Registers a miner, or its new address. `registered_at` is a UTC time or seconds since
+    /// 1970 that several validators agree on, now when `None`; the first registration stays.
     ///
     /// # Errors
-    /// [`JobError::Input`] for a key, address or wire that cannot be used.
-    pub fn add_miner(&self, key: &str, url: &str, wire: &str) -> Result<MinerShown, JobError> {
+    /// [`JobError::Input`] for a key, address, wire or time that cannot be used, and for a
+    /// miner that is registered since another time than the one given.
+    pub fn add_miner(
+        &self,
+        key: &str,
+        url: &str,
+        wire: &str,
+        registered_at: Option<&str>,
+    ) -> Result<MinerShown, JobError> {
         let input = |error: assay_miner::MinerError| JobError::Input(error.to_string());
         let wire: Wire = wire.parse().map_err(input)?;
         let endpoint = MinerEndpoint::new(key, url, wire).map_err(input)?;
-        let row = MinerRow {
+        let agreed = registered_at.map(registration).transpose()?;
+        let mut row = MinerRow {
             miner: endpoint.key().to_owned(),
             url: url.to_owned(),
             wire: wire.name().to_owned(),
-            registered_at: now_ms(),
+            // Records hold whole seconds.
+            registered_at: agreed.unwrap_or_else(|| now_ms() / 1_000 * 1_000),
             active: true,
         };
-        if !self.workspace.dry_run {
-            self.with(async |database| Ok(database.put_miner(&row).await?))?;
+        let dry_run = self.workspace.dry_run;
+        if dry_run && matches!(&self.location, DatabaseLocation::Sqlite(path) if !path.exists()) {
+            return Ok(miner(&row));
         }
-        Ok(miner(&row))
+        self.with(async |database| {
+            let before = database.miners().await?.into_iter().find(|before| before.miner == row.miner);
+            if let Some(before) = before {
+                if agreed.is_some_and(|agreed| agreed != before.registered_at) {
+                    let since = format_utc(before.registered_at);
+                    let reason = format!("{} is registered since {since}, and the first registration stays", row.miner);
+                    return Err(JobError::Input(reason));
+                }
+                row.registered_at = before.registered_at;
+            }
+            if !dry_run {
+                database.put_miner(&row).await?;
+            }
+            Ok(miner(&row))
+        })
     }
 
     /// All miners by registration.
@@ -146,6 +175,22 @@ impl<'a> Registry<'a> {
     pub fn miners(&self) -> Result<Vec<MinerShown>, JobError> {
         self.with(async |database| Ok(database.miners().await?.iter().map(miner).collect()))
     }
+}
+
+/// A time of registration in ms: a UTC time, or seconds since 1970.
+fn registration(text: &str) -> Result<i64, JobError> {
+    let ms = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = text.parse().ok().filter(|seconds| *seconds < MAX_SECONDS);
+        seconds.map(|seconds: i64| seconds * 1_000)
+    } else {
+        parse_utc(text).ok().filter(|ms| *ms >= 0 && ms % 1_000 == 0)
+    };
+    ms.ok_or_else(|| {
+        let given: String = text.chars().take(64).collect();
+        JobError::Input(format!(
+            "--registered-at `{given}` is no whole second: give 2024-01-31T12:00:00Z or seconds since 1970"
+        ))
+    })
 }
 
 /// A runtime for one command.

@@ -1,6 +1,6 @@
 //! The end of a round: everything it changes, at once and once.
 
-use super::lease::hold;
+use super::lease::hold_if;
 use super::{JobLease, JobsDatabase, MinerScore, Participation, Prediction, Round, RoundMode, RoundStatus};
 use super::{participation, predictions, scores};
 use crate::database::DatabaseError;
@@ -38,9 +38,7 @@ impl JobsDatabase {
         let scores = scores::upserts(completed.scores)?;
         let participation = participation::increments(completed.participation)?;
         let mut transaction = self.pool.begin().await?;
-        if let Some(lease) = lease {
-            hold(&mut transaction, lease, lease.expires_at).await?;
-        }
+        hold_if(&mut transaction, lease).await?;
         // First of all changes: it makes a second process wait here, and then finds it completed.
         round.write(&mut transaction).await?;
         transaction.execute_all(predictions).await?;

@@ -1,6 +1,7 @@
 //! What was sent to the chain for live rounds.
 
-use super::{JobsDatabase, TransactionStatus};
+use super::lease::hold_if;
+use super::{JobLease, JobsDatabase, TransactionStatus};
 use crate::database::DatabaseError;
 use crate::database::statement::{Row, Statement, signed};
 
@@ -57,8 +58,9 @@ impl JobsDatabase {
     /// it must not be executed again.
     ///
     /// # Errors
+    /// [`DatabaseError::LeaseLost`] when the lease given is another's now;
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
-    pub async fn claim_execution(&self, row: &Execution) -> Result<bool, DatabaseError> {
+    pub async fn claim_execution(&self, row: &Execution, lease: Option<&JobLease>) -> Result<bool, DatabaseError> {
         let sql = "INSERT INTO live_executions (execution_id, round_id, job_id, miner, step, strategy, tx_hash, \
                    tx_status, actual, executed_at, confirmed_at) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
@@ -74,15 +76,16 @@ impl JobsDatabase {
             .bind(&row.actual)
             .bind(row.executed_at)
             .bind(row.confirmed_at);
-        Ok(self.pool.execute(statement).await? == 1)
+        self.change_one(statement, lease).await
     }
 
     /// Notes the hash, status, result and time of a pending execution; `false` when it is not
     /// pending any more or there is none.
     ///
     /// # Errors
+    /// [`DatabaseError::LeaseLost`] when the lease given is another's now;
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
-    pub async fn update_execution(&self, row: &Execution) -> Result<bool, DatabaseError> {
+    pub async fn update_execution(&self, row: &Execution, lease: Option<&JobLease>) -> Result<bool, DatabaseError> {
         let sql = "UPDATE live_executions SET tx_hash = $2, tx_status = $3, actual = $4, confirmed_at = $5 \
                    WHERE execution_id = $1 AND tx_status = 'pending'";
         let statement = Statement::new("note an execution", sql)
@@ -91,7 +94,15 @@ impl JobsDatabase {
             .bind(row.tx_status.name())
             .bind(&row.actual)
             .bind(row.confirmed_at);
-        Ok(self.pool.execute(statement).await? == 1)
+        self.change_one(statement, lease).await
+    }
+
+    async fn change_one(&self, statement: Statement, lease: Option<&JobLease>) -> Result<bool, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        hold_if(&mut transaction, lease).await?;
+        let changed = transaction.execute(statement).await?;
+        transaction.commit().await?;
+        Ok(changed == 1)
     }
 
     /// The executions of a round by step.

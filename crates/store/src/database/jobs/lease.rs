@@ -79,6 +79,14 @@ impl JobsDatabase {
     }
 }
 
+/// As [`hold`], for changes that may go without a lease.
+pub(super) async fn hold_if(transaction: &mut Transaction, lease: Option<&JobLease>) -> Result<(), DatabaseError> {
+    match lease {
+        Some(lease) => hold(transaction, lease, lease.expires_at).await,
+        None => Ok(()),
+    }
+}
+
 /// Refuses when the lease is lost, and until the transaction ends keeps others from taking it.
 pub(super) async fn hold(
     transaction: &mut Transaction,

@@ -1,7 +1,11 @@
 //! What miners answered at checkpoints.
 
-use super::{JobsDatabase, RoundMode};
+use std::collections::BTreeSet;
+
+use super::lease::hold_if;
+use super::{JobLease, JobsDatabase, RoundMode, RoundStatus};
 use crate::database::DatabaseError;
+use crate::database::pool::Transaction;
 use crate::database::statement::{Argument, Row, Statement, signed};
 
 /// What a miner answered at a checkpoint, or that it did not.
@@ -74,6 +78,20 @@ pub(super) fn upserts(predictions: &[Prediction]) -> Result<Vec<Statement>, Data
     Ok(Statement::insert_many("store answers", HEAD, TAIL, rows))
 }
 
+/// Refuses when a round is completed, and until the transaction ends keeps others from
+/// completing it.
+async fn goes_on(transaction: &mut Transaction, round_id: &str, mode: RoundMode) -> Result<(), DatabaseError> {
+    let sql = "UPDATE rounds SET updated_at = updated_at WHERE round_id = $1 AND mode = $2 RETURNING status";
+    let statement = Statement::new("store answers", sql).bind(round_id).bind(mode.name());
+    let status = transaction.fetch_one(statement).await?.map(|row| row.parse::<RoundStatus>("status")).transpose()?;
+    match status {
+        Some(RoundStatus::Completed) => {
+            Err(DatabaseError::AlreadyCompleted { round_id: round_id.to_owned(), mode: mode.name() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn read(row: &Row) -> Result<Prediction, DatabaseError> {
     Ok(Prediction {
         round_id: row.get("round_id")?,
@@ -96,10 +114,21 @@ impl JobsDatabase {
     /// Stores answers of rounds that go on, all or none.
     ///
     /// # Errors
+    /// [`DatabaseError::AlreadyCompleted`] when one of their rounds is;
+    /// [`DatabaseError::LeaseLost`] when the lease given is another's now;
     /// [`DatabaseError::Sql`], also when one miner has two answers to a checkpoint here.
-    pub async fn put_predictions(&self, predictions: &[Prediction]) -> Result<(), DatabaseError> {
+    pub async fn put_predictions(
+        &self,
+        predictions: &[Prediction],
+        lease: Option<&JobLease>,
+    ) -> Result<(), DatabaseError> {
         let statements = upserts(predictions)?;
         let mut transaction = self.pool.begin().await?;
+        hold_if(&mut transaction, lease).await?;
+        let rounds: BTreeSet<_> = predictions.iter().map(|row| (row.round_id.as_str(), row.mode)).collect();
+        for (round_id, mode) in rounds {
+            goes_on(&mut transaction, round_id, mode).await?;
+        }
         transaction.execute_all(statements).await?;
         transaction.commit().await
     }

@@ -1,6 +1,7 @@
 //! Rounds of jobs.
 
-use super::{JobsDatabase, RoundMode, RoundStatus};
+use super::lease::hold_if;
+use super::{JobLease, JobsDatabase, RoundMode, RoundStatus};
 use crate::database::DatabaseError;
 use crate::database::pool::Transaction;
 use crate::database::statement::{Argument, Row, Statement, signed};
@@ -131,8 +132,9 @@ impl JobsDatabase {
     ///
     /// # Errors
     /// [`DatabaseError::AlreadyCompleted`]; [`DatabaseError::Mismatch`] for another status, and
-    /// when another round has its job, type and number; [`DatabaseError::Sql`].
-    pub async fn put_round(&self, round: &Round) -> Result<(), DatabaseError> {
+    /// when another round has its job, type and number; [`DatabaseError::LeaseLost`] when the
+    /// lease given is another's now; [`DatabaseError::Sql`].
+    pub async fn put_round(&self, round: &Round, lease: Option<&JobLease>) -> Result<(), DatabaseError> {
         if !matches!(round.status, RoundStatus::Pending | RoundStatus::Active) {
             return Err(DatabaseError::Mismatch {
                 field: "status",
@@ -141,6 +143,7 @@ impl JobsDatabase {
             });
         }
         let mut transaction = self.pool.begin().await?;
+        hold_if(&mut transaction, lease).await?;
         round.write(&mut transaction).await?;
         transaction.commit().await
     }
@@ -149,6 +152,7 @@ impl JobsDatabase {
     ///
     /// # Errors
     /// [`DatabaseError::AlreadyCompleted`] when it is completed or there is none;
+    /// [`DatabaseError::LeaseLost`] when the lease given is another's now;
     /// [`DatabaseError::Sql`].
     pub async fn fail_round(
         &self,
@@ -156,13 +160,16 @@ impl JobsDatabase {
         mode: RoundMode,
         reason: &str,
         now_ms: i64,
+        lease: Option<&JobLease>,
     ) -> Result<(), DatabaseError> {
         let sql = "UPDATE rounds SET status = 'failed', reason = $3, updated_at = $4 \
                    WHERE round_id = $1 AND mode = $2 AND status <> 'completed'";
         let statement = Statement::new("fail a round", sql).bind(round_id).bind(mode.name()).bind(reason).bind(now_ms);
-        match self.pool.execute(statement).await? {
+        let mut transaction = self.pool.begin().await?;
+        hold_if(&mut transaction, lease).await?;
+        match transaction.execute(statement).await? {
             0 => Err(DatabaseError::AlreadyCompleted { round_id: round_id.to_owned(), mode: mode.name() }),
-            _ => Ok(()),
+            _ => transaction.commit().await,
         }
     }
 
