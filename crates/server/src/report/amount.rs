@@ -22,6 +22,37 @@ pub struct Tokens {
     pub decimals: Option<[u8; 2]>,
 }
 
+/// Most digits after the point that a token can have.
+const MAX_DECIMALS: u8 = 77;
+
+impl std::str::FromStr for Tokens {
+    type Err = String;
+
+    /// Reads `WETH:18,OP:18`: symbol and decimals of token 0 and token 1.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fail = || format!("`{text}` is not SYMBOL:DECIMALS,SYMBOL:DECIMALS, as in WETH:18,USDC:6");
+        let token = |part: &str| {
+            let (symbol, decimals) = part.split_once(':').ok_or_else(fail)?;
+            let decimals =
+                decimals.trim().parse().ok().filter(|decimals| *decimals <= MAX_DECIMALS).ok_or_else(fail)?;
+            let symbol = symbol.trim().to_owned();
+            if symbol.is_empty() { Err(fail()) } else { Ok((symbol, decimals)) }
+        };
+        let (first, second) = text.split_once(',').ok_or_else(fail)?;
+        let ((symbol0, decimals0), (symbol1, decimals1)) = (token(first)?, token(second)?);
+        Ok(Self { symbols: Some([symbol0, symbol1]), decimals: Some([decimals0, decimals1]) })
+    }
+}
+
+/// Where a page is written, and how it writes amounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageFile {
+    /// The file.
+    pub path: std::path::PathBuf,
+    /// The pool's tokens.
+    pub tokens: Tokens,
+}
+
 impl Tokens {
     /// The token's name, with its unit when amounts are in smallest units.
     #[must_use]

@@ -185,8 +185,8 @@ fn percent_of(value: i128) -> f64 {
 
 fn plain(value: f64) -> String {
     let text = match value.abs() {
-        size if size == 0.0 || size >= 0.01 => format!("{value:.3}"),
-        size if size >= 1e-7 => format!("{value:.8}"),
+        size if size == 0.0 || (0.01..1e6).contains(&size) => format!("{value:.3}"),
+        size if (1e-7..0.01).contains(&size) => format!("{value:.8}"),
         _ => return format!("{value:.1e}").replace('-', "−"),
     };
     text.trim_end_matches('0').trim_end_matches('.').replace('-', "−")

@@ -14,7 +14,7 @@ mod round_miner;
 #[cfg(test)]
 mod round_tests;
 
-pub use amount::Tokens;
+pub use amount::{PageFile, Tokens};
 pub use files::{files, write};
 pub use miner_history::{MinerHistoryOptions, miner_history_page};
 pub use number::{NONE, money, or_dash, percent, ratio};

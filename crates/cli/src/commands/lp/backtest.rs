@@ -7,6 +7,7 @@ use assay_server::jobs::lp::backtest::{LpBacktestDone, LpBacktestRequest};
 use clap::Args;
 
 use super::round::{Events, totals};
+use crate::commands::lp::Page;
 use crate::output::Console;
 
 #[derive(Args)]
@@ -28,9 +29,8 @@ pub struct Backtest {
     /// Folder to keep the record of every round in.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// File for the miner over all rounds as a self-contained HTML page.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    page: Page,
 }
 
 impl Backtest {
@@ -42,7 +42,7 @@ impl Backtest {
             from: self.from,
             to: self.to,
             out: self.out,
-            report: self.report,
+            report: self.page.file(),
         };
         let done = request.run(workspace)?;
         console.answer(&done, &text(&done), "the same with --json for every round, or --out DIR for their records")

@@ -11,7 +11,10 @@ mod train;
 mod verify;
 mod weights;
 
+use std::path::PathBuf;
+
 use assay_server::jobs::lp::registry::Registry;
+use assay_server::report::{PageFile, Tokens};
 use assay_server::{DatabaseLocation, JobError, Workspace};
 use clap::{Args, Subcommand};
 
@@ -43,6 +46,24 @@ pub enum Lp {
     Train(train::Train),
     /// What each miner is worth: the top eligible one of each job.
     Weights(weights::Weights),
+}
+
+/// The page that a command writes.
+#[derive(Args)]
+pub struct Page {
+    /// Write a self-contained HTML page: of the round, the last of the rounds, or the miner over all.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Symbols and decimals for the page, as in WETH:18,USDC:6; smallest units without it.
+    #[arg(long, value_name = "LIST", requires = "report")]
+    tokens: Option<Tokens>,
+}
+
+impl Page {
+    fn file(self) -> Option<PageFile> {
+        let tokens = self.tokens.unwrap_or_default();
+        self.report.map(|path| PageFile { path, tokens })
+    }
 }
 
 /// The jobs database of a command.

@@ -9,6 +9,7 @@ use assay_server::jobs::lp::round::{First, RoundRequest, RoundShown, RoundsDone}
 use assay_server::jobs::lp::scores::{RoundScore, Total};
 use clap::Args;
 
+use super::Page;
 use crate::output::{Console, table};
 
 /// Rounds that are listed; the JSON has all.
@@ -75,9 +76,8 @@ pub struct Round {
     /// Folder for the records instead of the home's.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// File for the last round as a self-contained HTML page.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    page: Page,
 }
 
 impl Round {
@@ -89,7 +89,7 @@ impl Round {
             first: self.which.first(),
             rounds: self.which.rounds,
             out: self.out,
-            report: self.report,
+            report: self.page.file(),
         };
         let done = request.run(workspace)?;
         let record = done.rounds.last().and_then(|round| round.record.as_deref());

@@ -8,7 +8,7 @@ use assay_server::jobs::lp::verify::{Verified, VerifyRequest};
 use assay_server::{Hash, Workspace};
 use clap::Args;
 
-use super::JobsDatabase;
+use super::{JobsDatabase, Page};
 use crate::output::Console;
 
 #[derive(Args)]
@@ -28,9 +28,8 @@ pub struct Verify {
     /// Square-root price before the first event as a 64.96-bit integer; not needed when that is `initialize`.
     #[arg(long, value_name = "X96", requires = "events")]
     sqrt_price: Option<String>,
-    /// Write the round as one HTML page, whose colours and numbers need no network.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    page: Page,
     #[command(flatten)]
     database: JobsDatabase,
 }
@@ -46,7 +45,7 @@ impl Verify {
             hash: self.hash,
             source,
             jobs_db: self.database.location()?,
-            report: self.report,
+            report: self.page.file(),
         }
         .run(workspace)?;
         let next = match (done.held, re_executes) {

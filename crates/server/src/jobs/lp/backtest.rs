@@ -16,7 +16,7 @@ use crate::jobs::lp::practice::with_hold;
 use crate::jobs::lp::round::Runner;
 use crate::jobs::lp::scores::{RoundScore, Sums, Total};
 use crate::jobs::lp::{failed, records};
-use crate::report::{MinerHistoryOptions, miner_history_page};
+use crate::report::{MinerHistoryOptions, PageFile, miner_history_page};
 use crate::workspace::{Workspace, user_time};
 
 /// Seconds of the table's last day.
@@ -38,7 +38,7 @@ pub struct LpBacktestRequest {
     /// Folder to keep every record in; none is kept when `None`.
     pub out: Option<PathBuf>,
     /// File for the miner's page; none is written when `None`.
-    pub report: Option<PathBuf>,
+    pub report: Option<PageFile>,
 }
 
 /// A backtest, done.
@@ -123,8 +123,8 @@ impl LpBacktestRequest {
             }
         }
         let report = self.report.as_ref().filter(|_| !workspace.dry_run);
-        if let Some(path) = report {
-            let page = miner_history_page(&paged, &miner, &MinerHistoryOptions::default());
+        if let Some(PageFile { path, tokens }) = report {
+            let page = miner_history_page(&paged, &miner, &MinerHistoryOptions { tokens: tokens.clone() });
             write_atomic(path, page.as_bytes())?;
         }
         #[expect(clippy::cast_precision_loss, reason = "a measured time")]
@@ -136,7 +136,7 @@ impl LpBacktestRequest {
             scores: Sums::totals(&sums),
             last_day: Sums::totals(&day_sums),
             rounds,
-            report: report.map(|path| path.display().to_string()),
+            report: report.map(|page| page.path.display().to_string()),
             mismatches: runner.history.market.mismatches(),
             seconds_per_round,
         })

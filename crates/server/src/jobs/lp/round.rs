@@ -18,7 +18,7 @@ use crate::jobs::lp::job_file::read_job;
 use crate::jobs::lp::miners::{Miner, read_miners};
 use crate::jobs::lp::records;
 use crate::jobs::lp::scores::{RoundScore, Sums, Total};
-use crate::report::{RoundPageOptions, round_page};
+use crate::report::{PageFile, RoundPageOptions, round_page};
 use crate::workspace::Workspace;
 
 /// Checkpoints of one round; a job that has more asks for a mistake.
@@ -51,7 +51,7 @@ pub struct RoundRequest {
     /// Folder for the records instead of the home's.
     pub out: Option<PathBuf>,
     /// File for the last round's page.
-    pub report: Option<PathBuf>,
+    pub report: Option<PageFile>,
 }
 
 /// Rounds, done.
@@ -295,13 +295,14 @@ impl RoundRequest {
                 return Ok(None);
             }
             if let Some(report) = self.report.as_ref().filter(|_| record.round_number == last) {
-                write_atomic(report, round_page(record, &RoundPageOptions::default()).as_bytes())?;
+                let options = RoundPageOptions { tokens: report.tokens.clone(), ..RoundPageOptions::default() };
+                write_atomic(&report.path, round_page(record, &options).as_bytes())?;
             }
             records::keep(&folder, record).map(Some)
         };
         let done = run_rounds(&mut runner, first, self.rounds, &mut miners, keep)?;
         let report = self.report.as_ref().filter(|_| !workspace.dry_run);
-        Ok(RoundsDone { report: report.map(|path| path.display().to_string()), ..done })
+        Ok(RoundsDone { report: report.map(|page| page.path.display().to_string()), ..done })
     }
 }
 

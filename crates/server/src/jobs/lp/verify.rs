@@ -2,7 +2,6 @@
 //! events the whole round once more.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use assay_lp::record::{EXECUTED, Outcome};
 use assay_lp::reputation::Eligibility;
@@ -20,7 +19,7 @@ use crate::jobs::lp::records;
 use crate::jobs::lp::registry::Registry;
 use crate::jobs::lp::round::Runner;
 use crate::jobs::lp::stored_round::{StoredRound, stored_round};
-use crate::report::{RoundPageOptions, round_page};
+use crate::report::{PageFile, RoundPageOptions, round_page};
 use crate::workspace::Workspace;
 
 /// What to audit.
@@ -36,7 +35,7 @@ pub struct VerifyRequest {
     /// when `None` and it exists.
     pub jobs_db: Option<DatabaseLocation>,
     /// Where the round's page is written.
-    pub report: Option<PathBuf>,
+    pub report: Option<PageFile>,
 }
 
 /// A record, audited.
@@ -104,8 +103,9 @@ impl VerifyRequest {
         let first = checks.iter().find(|check| !check.held).map(|check| check.text.clone());
         let report = self.report.as_ref().filter(|_| !workspace.dry_run);
         if let Some(report) = report {
-            let options = RoundPageOptions { eligibility: found.eligibility, ..RoundPageOptions::default() };
-            write_atomic(report, round_page(&record, &options).as_bytes())?;
+            let tokens = report.tokens.clone();
+            let options = RoundPageOptions { tokens, eligibility: found.eligibility, ..RoundPageOptions::default() };
+            write_atomic(&report.path, round_page(&record, &options).as_bytes())?;
         }
         Ok(Verified {
             record: found.place,
@@ -117,7 +117,7 @@ impl VerifyRequest {
             held: first.is_none(),
             checks,
             first_difference: first,
-            report: report.map(|path| path.display().to_string()),
+            report: report.map(|page| page.path.display().to_string()),
         })
     }
 
