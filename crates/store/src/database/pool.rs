@@ -91,13 +91,17 @@ impl Pool {
 
     async fn begin_as(&self, begin: Begin) -> Result<Transaction, DatabaseError> {
         let action = "begin a transaction";
-        limited(action, async {
-            match self {
-                Self::Sqlite(pool) => pool.begin_with(begin.sqlite()).await.map(Transaction::Sqlite),
-                Self::Postgres(pool) => pool.begin_with(begin.postgres()).await.map(Transaction::Postgres),
+        // A caller that gives up while `BEGIN` is on its way would hand the connection back with
+        // the transaction open: the task ends it instead.
+        let beginning = match self.clone() {
+            Self::Sqlite(pool) => {
+                tokio::spawn(async move { pool.begin_with(begin.sqlite()).await.map(Transaction::Sqlite) })
             }
-        })
-        .await
+            Self::Postgres(pool) => {
+                tokio::spawn(async move { pool.begin_with(begin.postgres()).await.map(Transaction::Postgres) })
+            }
+        };
+        limited(action, async { beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) }).await
     }
 
     /// Runs one statement by itself; the number of rows it changed.
