@@ -286,7 +286,12 @@ fn rounds_and_backtests_have_their_pages() {
         std::fs::remove_file(&page).unwrap();
         html
     };
-    assert!(written("round", &["--round", "4", "--rounds", "2"]).contains("Round 5 of synthetic-weth-usd"));
+    let round = written("round", &["--round", "4", "--rounds", "2", "--tokens", "WETH:18,USD:6"]);
+    for words in ["Round 5 of synthetic-weth-usd", "unfunded flow WETH", "unfunded flow USD"] {
+        assert!(round.contains(words), "{words}");
+    }
+    let wrong = ["round", "--report", page.to_str().unwrap(), "--tokens", "WETH"];
+    sample.say(wrong[0], &wrong[1..]).expect(2, &["SYMBOL:DECIMALS"]);
     assert!(written("backtest", &["--miner", "fixed:1200"]).contains("fixed:1200"));
     let dry = sample.json("round", &["--report", page.to_str().unwrap(), "--dry-run"]);
     assert_eq!((&dry["report"], page.exists()), (&Value::Null, false));

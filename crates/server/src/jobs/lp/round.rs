@@ -1,9 +1,11 @@
 //! Evaluation rounds over recorded events, one or many in a row: practice, so that no
 //! reputation moves.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use assay_lp::fixed_path::{FixedPathResult, of_round};
 use assay_lp::replay::{Plan, Tape, replay_round};
 use assay_lp::{BlockTime, Checkpoint, Job, Mode, RebalanceQuery, Reply, RoundRecord, RoundType, Window};
 use assay_store::write_atomic;
@@ -140,6 +142,10 @@ pub struct Runner<'a> {
     caller: Option<Caller>,
     /// Seconds in rounds so far, the events before the first not counted.
     pub seconds: f64,
+    /// The round that is simulated on the recorded price path too.
+    fixed_path_of: Option<u64>,
+    /// What that gave, by miner.
+    fixed_path: BTreeMap<String, FixedPathResult>,
 }
 
 impl<'a> Runner<'a> {
@@ -158,7 +164,16 @@ impl<'a> Runner<'a> {
             return Err(JobError::Input(text));
         }
         let history = History::open(source, &job.pool, workspace.progress)?;
-        Ok(Self { job, clock, history, workspace, caller: None, seconds: 0.0 })
+        Ok(Self {
+            job,
+            clock,
+            history,
+            workspace,
+            caller: None,
+            seconds: 0.0,
+            fixed_path_of: None,
+            fixed_path: BTreeMap::new(),
+        })
     }
 
     /// The times of the blocks.
@@ -231,10 +246,17 @@ impl<'a> Runner<'a> {
                 plan.end.number
             )));
         };
+        // Swaps of the inventory have no counterpart on a path that is fixed.
+        let fixed = self.fixed_path_of == Some(number) && !self.job.allow_rebalance_swap;
+        let before = fixed.then(|| self.history.market.clone());
         let (market, mut tape) = (&mut self.history.market, Tape::new(&events));
         let record = replay_round(self.job, &plan, market, &mut tape, entrants, ask);
         let record = record.map_err(|error| self.history.failed(&error))?;
         self.seconds += started.elapsed().as_secs_f64();
+        if let Some(mut market) = before {
+            let paths = of_round(&record, &mut market, &mut Tape::new(&events));
+            self.fixed_path = paths.map_err(|error| self.history.failed(&error))?.into_iter().collect();
+        }
         Ok(record)
     }
 
@@ -290,12 +312,14 @@ impl RoundRequest {
         let first = first_round(&runner, self.first, self.rounds, &self.source.events)?;
         let folder = self.out.unwrap_or_else(|| records::folder(&workspace.home));
         let last = first.saturating_add(self.rounds - 1);
-        let keep = |record: &RoundRecord| {
+        runner.fixed_path_of = self.report.is_some().then_some(last);
+        let keep = |record: &RoundRecord, fixed_path: &BTreeMap<String, FixedPathResult>| {
             if workspace.dry_run {
                 return Ok(None);
             }
             if let Some(report) = self.report.as_ref().filter(|_| record.round_number == last) {
-                let options = RoundPageOptions { tokens: report.tokens.clone(), ..RoundPageOptions::default() };
+                let (tokens, fixed_path) = (report.tokens.clone(), fixed_path.clone());
+                let options = RoundPageOptions { tokens, fixed_path, ..RoundPageOptions::default() };
                 write_atomic(&report.path, round_page(record, &options).as_bytes())?;
             }
             records::keep(&folder, record).map(Some)
@@ -327,7 +351,7 @@ pub(super) fn run_rounds(
     first: u64,
     count: u64,
     miners: &mut [Miner],
-    keep: impl Fn(&RoundRecord) -> Result<Option<PathBuf>, assay_store::StoreError>,
+    keep: impl Fn(&RoundRecord, &BTreeMap<String, FixedPathResult>) -> Result<Option<PathBuf>, assay_store::StoreError>,
 ) -> Result<RoundsDone, JobError> {
     let mut rounds = Vec::new();
     let mut sums = Vec::new();
@@ -335,7 +359,7 @@ pub(super) fn run_rounds(
     for number in first..first.saturating_add(count) {
         let record = runner.round_of(number, miners)?;
         Sums::add(&mut sums, &record).map_err(|error| super::failed(&record.round_id, &error))?;
-        rounds.push(RoundShown::of(&record, keep(&record)?.as_deref())?);
+        rounds.push(RoundShown::of(&record, keep(&record, &runner.fixed_path)?.as_deref())?);
         simulation.clone_from(&record.simulation);
     }
     let scores = Sums::totals(&sums);
