@@ -140,7 +140,7 @@ fn the_demo_on_the_reference_file_ends_with_an_audit_of_the_same_equity() {
     let done = home.json(&["demo", "--data", &file]);
     assert_eq!((text(&done["dataset"]), &done["synthetic"]), ("binance/BTC-USDT/1h", &json!(false)));
     let names: Vec<&str> = done["steps"].as_array().unwrap().iter().map(|step| text(&step["name"])).collect();
-    assert_eq!(names, ["data", "features", "train", "back-test", "signals", "audit"]);
+    assert_eq!(names, ["data", "features", "train", "back-test", "signals", "audit", "liquidity"]);
     let audit = home.json(&["audit", text(&done["signals"]), "--dataset", "binance/BTC-USDT/1h"]);
     assert_eq!((&audit["equity_hash"], &audit["forged"]), (&done["equity_hash"], &json!([])));
     let found = verify(&home.run(text(&done["run_id"])), None);
