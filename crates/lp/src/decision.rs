@@ -4,7 +4,7 @@ use assay_amm::concentrated::{MAX_TICK, MIN_TICK};
 use assay_amm::{U256, integer};
 
 use crate::job::Job;
-use crate::participant::total_allocation;
+use crate::placement::total_allocation;
 use crate::query::{DesiredPosition, RebalanceQuery};
 use crate::value::value_in_token1;
 

@@ -5,7 +5,7 @@
 //! for the same price path. Nobody did; what the positions turn over without a counterparty
 //! is given as the unfunded flow.
 
-use assay_amm::concentrated::{Amount, Core, sqrt_price_at_tick};
+use assay_amm::concentrated::{Amount, Core};
 use assay_amm::kind::slipstream;
 use assay_amm::kind::uniswap_v3::ProtocolFee;
 use assay_amm::replay::ReplayPool;
@@ -14,11 +14,11 @@ use assay_amm::{AmmError, Context, Fee, U256, integer};
 use crate::amounts::Amounts;
 use crate::error::LpError;
 use crate::market::{Market, Recorded, Request, others};
-use crate::participant::{Held, total_allocation};
+use crate::participant::Held;
+use crate::placement::placements;
 use crate::query::DesiredPosition;
 use crate::record::{Outcome, RoundRecord, Signed};
 use crate::replay::Tape;
-use crate::value::liquidity_for;
 
 /// The whole, in the unit of fees.
 const PIPS: u32 = assay_amm::concentrated::PIPS;
@@ -113,27 +113,13 @@ impl FixedPath {
     /// # Errors
     /// Ticks out of range, or amounts that overflow.
     pub fn rebalance(&mut self, desired: &[DesiredPosition]) -> Result<(), LpError> {
-        let overflow = || LpError::Overflow { what: "the allocations" };
-        let engine = |source| LpError::Engine { what: "a position", source };
         for standing in std::mem::take(&mut self.standing) {
             let (principal, fees) = (self.principal_of(&standing)?, standing.fees());
             self.withdrawn = sum(self.withdrawn, principal)?;
             self.collected = sum(self.collected, fees)?;
             self.inventory = sum(sum(self.inventory, principal)?, fees)?;
         }
-        let wanted = total_allocation(desired).ok_or_else(overflow)?.pair();
-        let have = self.inventory.pair();
-        for position in desired {
-            let mut budget = [position.allocation0, position.allocation1];
-            for token in 0..2 {
-                if wanted[token] > have[token] {
-                    budget[token] = integer::mul_div(budget[token], have[token], wanted[token]).ok_or_else(overflow)?;
-                }
-            }
-            let lower = sqrt_price_at_tick(position.tick_lower).map_err(engine)?;
-            let upper = sqrt_price_at_tick(position.tick_upper).map_err(engine)?;
-            let price = self.pool.core().sqrt_price_x96;
-            let liquidity = liquidity_for(budget.into(), price, lower, upper).ok_or_else(overflow)?;
+        for (position, liquidity) in placements(desired, self.inventory, self.pool.core().sqrt_price_x96)? {
             if liquidity > 0 {
                 self.place(position.tick_lower, position.tick_upper, liquidity)?;
             }

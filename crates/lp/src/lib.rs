@@ -19,6 +19,7 @@ mod job;
 mod judge;
 mod market;
 mod participant;
+mod placement;
 pub mod protocol;
 mod query;
 pub mod record;

@@ -12,8 +12,9 @@ use crate::amounts::Amounts;
 use crate::books::{Flows, LossVersusRebalancing};
 use crate::error::LpError;
 use crate::market::{Recorded, Request, others};
+use crate::placement::{placements, total_allocation};
 use crate::query::DesiredPosition;
-use crate::value::{liquidity_for, token0_value, value_in_token1};
+use crate::value::value_in_token1;
 
 /// A miner's position may have one part in so many of what a tick may carry.
 const LARGEST_PART_OF_TICK: u128 = 2;
@@ -394,19 +395,8 @@ impl Participant {
     fn place(&mut self, desired: &[DesiredPosition]) -> Result<(), LpError> {
         let engine = |source| LpError::Engine { what: "a deployment", source };
         let overflow = || LpError::Overflow { what: "the allocations" };
-        let wanted = total_allocation(desired).ok_or_else(overflow)?.pair();
-        let have = self.inventory.pair();
-        for position in desired {
-            let mut budget = [position.allocation0, position.allocation1];
-            for token in 0..2 {
-                if wanted[token] > have[token] {
-                    budget[token] = integer::mul_div(budget[token], have[token], wanted[token]).ok_or_else(overflow)?;
-                }
-            }
-            let lower = sqrt_price_at_tick(position.tick_lower).map_err(engine)?;
-            let upper = sqrt_price_at_tick(position.tick_upper).map_err(engine)?;
-            let price = self.pool.core().sqrt_price_x96;
-            let liquidity = liquidity_for(budget.into(), price, lower, upper).ok_or_else(overflow)?;
+        let price = self.pool.core().sqrt_price_x96;
+        for (position, liquidity) in placements(desired, self.inventory, price)? {
             if liquidity == 0 {
                 continue;
             }
@@ -471,19 +461,6 @@ impl Participant {
     pub fn dust(&self, miner: &str) -> Result<[(bool, U256); 2], LpError> {
         self.flows.dust(&self.pool, miner)
     }
-
-    /// The value of token 0 at the pool's own price, for people.
-    #[must_use]
-    pub fn token0_value(&self, amount0: U256) -> Option<U256> {
-        token0_value(amount0, self.pool.core().sqrt_price_x96)
-    }
-}
-
-/// The sum of allocations, when it fits 256 bits.
-pub(crate) fn total_allocation(desired: &[DesiredPosition]) -> Option<Amounts> {
-    desired.iter().try_fold(Amounts::ZERO, |sum, position| {
-        sum.checked_add(Amounts { amount0: position.allocation0, amount1: position.allocation1 })
-    })
 }
 
 fn context(fee_pips: Option<u32>) -> Context {

@@ -139,7 +139,7 @@ pub struct Measured {
     pub executions: u32,
     /// Rebalances, the first deployment not counted.
     pub rebalances: u32,
-    /// Blocks of the round, and those with a position in range.
+    /// Blocks of the round.
     pub blocks: u64,
     /// Blocks with a position in range.
     pub blocks_in_range: u64,

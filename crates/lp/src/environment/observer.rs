@@ -292,7 +292,7 @@ mod tests {
                     Ok(Decision::Rebalance) => {
                         rebalances += u32::from(executions > 0);
                         executions += 1;
-                        let placed = crate::participant::total_allocation(&desired).expect("small");
+                        let placed = crate::placement::total_allocation(&desired).expect("small");
                         inventory = total.checked_sub(placed).expect("within the tokens");
                         standing.clone_from(&desired);
                         last = Some(desired);

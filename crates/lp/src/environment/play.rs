@@ -10,7 +10,7 @@ use crate::error::LpError;
 use crate::fixed::ONE;
 use crate::job::Job;
 use crate::judge::hold_score;
-use crate::participant::total_allocation;
+use crate::placement::total_allocation;
 use crate::query::{RebalanceQuery, RoundType};
 use crate::record::Mode;
 use crate::round::{Entrant, Reply, Round};

@@ -1,7 +1,7 @@
 //! Fixed-path simulation against the re-executed one and against arithmetic by hand.
 
 use assay_amm::PoolKind;
-use assay_amm::concentrated::{PositionKey, amount1_delta};
+use assay_amm::concentrated::{PositionKey, amount1_delta, sqrt_price_at_tick};
 use assay_amm::event::{Event, LiquidityEvent, Located, Place, SwapEvent};
 use assay_amm::kind::{Slipstream, UniswapV3};
 use proptest::prelude::*;

@@ -86,7 +86,7 @@ proptest! {
                     // Everything asked for stands then, and the rest is the inventory.
                     rebalances += u32::from(executions > 0);
                     executions += 1;
-                    let placed = crate::participant::total_allocation(&desired).unwrap();
+                    let placed = crate::placement::total_allocation(&desired).unwrap();
                     let total = Amounts::from(tokens.map(U256::from));
                     let left = total.checked_sub(placed).unwrap();
                     inventory = left.pair().map(|amount| u128::try_from(amount).unwrap());

@@ -3,7 +3,7 @@
 use assay_amm::concentrated::{MAX_TICK, MIN_TICK, tick_at_sqrt_price};
 
 use crate::amounts::Amounts;
-use crate::participant::total_allocation;
+use crate::placement::total_allocation;
 use crate::query::{DesiredPosition, RebalanceQuery};
 
 /// A question with what every strategy derives from it.
