@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use assay_server::{ErrorKind, JobError};
+use assay_jobs::{ErrorKind, JobError};
 use clap::{Parser, error::ErrorKind as UsageErrorKind};
 
 use crate::commands::Command;

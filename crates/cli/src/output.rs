@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use assay_server::Progress;
+use assay_jobs::Progress;
 use serde::Serialize;
 
 /// Where answers go.

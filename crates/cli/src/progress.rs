@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _, stderr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use assay_server::{Advance, Progress};
+use assay_jobs::{Advance, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use assay_features::FeatureStream;
-use assay_server::jobs::runs::LoadedRun;
-use assay_server::{Advance, Progress, Workspace};
+use assay_jobs::jobs::runs::LoadedRun;
+use assay_jobs::{Advance, Progress, Workspace};
 use assay_sim::backtest;
 use assay_types::Target;
 use serde_json::{Value, json};

@@ -37,5 +37,5 @@ pub use place::{TradeKind, TradeSet};
 pub use repair::{LeftProblem, RepairReport};
 pub use resample::{resample_candles, resample_trades};
 #[cfg(feature = "s3")]
-pub use s3::{S3Config, Secret};
+pub use s3::S3Config;
 pub use storage::StoreReport;

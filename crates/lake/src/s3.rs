@@ -1,8 +1,8 @@
 //! The lake in a bucket of any S3-compatible store.
 
-use std::fmt;
 use std::sync::Arc;
 
+use assay_types::Secret;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as ObjectPath;
 use object_store::prefix::PrefixStore;
@@ -10,16 +10,6 @@ use object_store::prefix::PrefixStore;
 use crate::LakeError;
 use crate::lake::Lake;
 use crate::storage::Storage;
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
-}
 
 /// Where a bucket is and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +41,7 @@ impl Lake {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
         if let Some((id, secret)) = &config.credentials {
-            builder = builder.with_access_key_id(&id.0).with_secret_access_key(&secret.0);
+            builder = builder.with_access_key_id(id.reveal()).with_secret_access_key(secret.reveal());
         }
         let store = builder.build().map_err(|error| settings(error.to_string()))?;
         let prefix = ObjectPath::parse(&config.prefix).map_err(|error| settings(error.to_string()))?;
@@ -66,7 +56,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let secret = || Secret("hunter2".to_owned());
+        let secret = || Secret::new("hunter2".to_owned());
         let config = S3Config {
             bucket: "b".into(),
             prefix: String::new(),

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use assay_lake::{ALL_TIME, Lake, LakeError, OnConflict, ProblemKind, S3Config, Secret};
+use assay_lake::{ALL_TIME, Lake, LakeError, OnConflict, ProblemKind, S3Config};
 use assay_testkit::generate_candles;
-use assay_types::{Candles, Dataset, Market, Timeframe};
+use assay_types::{Candles, Dataset, Market, Secret, Timeframe};
 
 const BUCKET: &str = "assay-lake-test";
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -67,7 +67,7 @@ impl Server {
             prefix: "lake/one".to_owned(),
             region: "us-east-1".to_owned(),
             endpoint: Some(format!("http://{}", self.address)),
-            credentials: Some((Secret("test".to_owned()), Secret("test".to_owned()))),
+            credentials: Some((Secret::new("test".to_owned()), Secret::new("test".to_owned()))),
         }
     }
 }

@@ -1,36 +1,15 @@
-//! Joins the parts into jobs that a command line, and later a service, runs.
-//!
-//! A job takes a request and a [`Workspace`], tells its progress, and gives back a
-//! plain value that serialises. Nothing here prints.
+//! Serves everything: REST with its OpenAPI description, GraphQL, WebSocket and gRPC; who may do
+//! what; scheduled jobs; live streams and their delivery; metrics.
 
-#![allow(clippy::disallowed_methods, reason = "an edge: reads the clock and files")]
+#![allow(clippy::disallowed_methods, reason = "an edge: reads the clock, serves sockets")]
 
-mod config_file;
-mod error;
-mod event_file;
-mod feature_store;
-pub mod jobs;
-mod progress;
-pub mod report;
-pub mod sample;
-mod state_file;
-mod table_file;
-pub mod units;
-mod workspace;
+pub mod access;
+mod api;
+mod clock;
+mod problem;
+mod state;
 
-pub use assay_amm::PoolKind;
-pub use assay_chain::Endpoint;
-pub use assay_lake::{ImportOptions, TradeKind};
-pub use assay_sim::{End, FoldWindow};
-pub use assay_store::database::DatabaseLocation;
-pub use assay_types::{Dataset, FillRule, Hash, Market, Money, Price, Qty, Timeframe};
-pub use config_file::read_config;
-pub use error::{ErrorKind, JobError};
-pub use progress::{Advance, Progress};
-pub use workspace::Workspace;
-
-/// Times as users read and write them.
-pub mod time_text {
-    pub use crate::workspace::{period_text, user_time};
-    pub use assay_types::time::format_utc;
-}
+pub use api::router;
+pub use clock::now_ms;
+pub use problem::{Code, Problem};
+pub use state::{ServerState, Settings};

@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::objects::Objects;
 use crate::runs::Runs;
 use crate::trials::Trials;
+use crate::vault::Vault;
 
 /// The home folder.
 ///
@@ -19,7 +20,7 @@ use crate::trials::Trials;
 /// runs/ID/      one training run
 /// objects/      artefacts by SHA-256
 /// trials.jsonl  every evaluation on a test period
-/// keys/         the signing key
+/// keys/         the signing key, and the key of the vault
 /// locks/        lock files
 /// ```
 #[derive(Debug, Clone)]
@@ -94,6 +95,16 @@ impl Home {
         // Two first uses at once must not each make a key and keep different ones.
         let _lock = if path.exists() { None } else { Some(self.lock("signing key")?) };
         load_or_create_signing_key(&path)
+    }
+
+    /// The vault that seals this home's secrets, its key made on first use.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub fn vault(&self) -> Result<Vault, StoreError> {
+        let path = self.path.join("keys/vault.key");
+        let _lock = if path.exists() { None } else { Some(self.lock("vault key")?) };
+        Vault::open(&path)
     }
 
     fn signing_key_path(&self) -> PathBuf {

@@ -17,6 +17,11 @@ const FIX: &str = "restore it from a backup, or move it away and a new key is ma
 /// [`StoreError::Corrupt`] when the file is not 32 bytes or others may read it,
 /// [`StoreError::Io`] when it cannot be read or made.
 pub fn load_or_create_signing_key(path: &Path) -> Result<SigningKey, StoreError> {
+    Ok(SigningKey::from_bytes(&load_or_create_secret(path)?))
+}
+
+/// The 32 secret bytes in the file at `path`, drawn when there is none.
+pub(crate) fn load_or_create_secret(path: &Path) -> Result<[u8; 32], StoreError> {
     if !path.exists() {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)
@@ -34,12 +39,11 @@ pub fn load_or_create_signing_key(path: &Path) -> Result<SigningKey, StoreError>
     }
     let bytes = read(path)?;
     let length = bytes.len();
-    let secret: [u8; 32] = bytes.try_into().map_err(|_| StoreError::Corrupt {
+    bytes.try_into().map_err(|_| StoreError::Corrupt {
         path: path.to_owned(),
         reason: format!("a key is 32 bytes, this is {length}"),
         fix: FIX,
-    })?;
-    Ok(SigningKey::from_bytes(&secret))
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Every write is atomic (a temporary file, flushed, then renamed), so a killed
 //! process leaves either the old file or the new one, never a torn one.
 //!
-//! And two databases beside the home folder, for liquidity rounds: [`database`].
+//! And the databases beside the home folder: [`database`].
 
 #![allow(clippy::disallowed_methods, reason = "an edge: keeps state in files")]
 
@@ -17,6 +17,7 @@ mod lock;
 mod objects;
 mod runs;
 mod trials;
+mod vault;
 
 pub use error::StoreError;
 pub use files::{append_line, read, read_to_string, write_atomic};
@@ -26,3 +27,4 @@ pub use lock::Lock;
 pub use objects::Objects;
 pub use runs::{RunFolder, RunSummary, Runs};
 pub use trials::{Trial, Trials};
+pub use vault::Vault;

@@ -9,6 +9,7 @@ mod fixed;
 mod hash;
 mod market;
 mod scaling;
+mod secret;
 mod signal;
 mod signature;
 pub mod time;
@@ -23,6 +24,7 @@ pub use fixed::{
 pub use hash::{Hash, HashError, Hasher, canonical_json};
 pub use market::{DEFAULT_FEE_PPM, Dataset, Instrument, Market, MarketError, instrument};
 pub use scaling::{InputScaling, SCALED_LIMIT};
+pub use secret::Secret;
 pub use signal::{Action, FillRule, ReceivedSignal, Signal, SignalHeader, SignalMode, Target};
 pub use signature::{SignatureError, public_key_text, sign, sign_bytes, verify, verify_bytes};
 pub use timeframe::{Timeframe, TimeframeError};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::audit::audit_file;
-use assay_server::{Dataset, Workspace};
+use assay_jobs::jobs::audit::audit_file;
+use assay_jobs::{Dataset, Workspace};
 use clap::Args;
 
 use crate::output::Console;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::backtest::{BacktestDone, BacktestRequest, CostOptions};
-use assay_server::jobs::runs::short_id;
-use assay_server::report::{NONE, format_metric, scenario_words};
-use assay_server::{Dataset, FillRule, Money, Price, Qty, Workspace};
+use assay_jobs::jobs::backtest::{BacktestDone, BacktestRequest, CostOptions};
+use assay_jobs::jobs::runs::short_id;
+use assay_jobs::report::{NONE, format_metric, scenario_words};
+use assay_jobs::{Dataset, FillRule, Money, Price, Qty, Workspace};
 use clap::Args;
 
 use crate::output::{Console, table};
@@ -115,7 +115,7 @@ fn text(done: &BacktestDone) -> String {
         lines
             .push(format!("  IN-SAMPLE     {count} candles of this period were trained on: the result proves nothing"));
     }
-    if evaluation.end == assay_server::End::Terminated {
+    if evaluation.end == assay_jobs::End::Terminated {
         lines.push("  ruined        equity fell to zero or below; the back-test ends there".to_owned());
     }
     for (name, metric) in evaluation.metrics.iter() {

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::check::{Check, Checked};
-use assay_server::jobs::fetch::{Fetch, Fetched};
-use assay_server::jobs::import::{Import, Imported};
-use assay_server::jobs::list::{Listed, list};
-use assay_server::jobs::resample::{Resample, Resampled};
-use assay_server::time_text::{format_utc, user_time};
-use assay_server::{Dataset, ImportOptions, JobError, Market, Timeframe, TradeKind, Workspace};
+use assay_jobs::jobs::check::{Check, Checked};
+use assay_jobs::jobs::fetch::{Fetch, Fetched};
+use assay_jobs::jobs::import::{Import, Imported};
+use assay_jobs::jobs::list::{Listed, list};
+use assay_jobs::jobs::resample::{Resample, Resampled};
+use assay_jobs::time_text::{format_utc, user_time};
+use assay_jobs::{Dataset, ImportOptions, JobError, Market, Timeframe, TradeKind, Workspace};
 use clap::{Args, Subcommand};
 
 use crate::output::{Console, table};

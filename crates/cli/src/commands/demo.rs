@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_server::jobs::demo::{Demo as Job, DemoDone};
-use assay_server::jobs::runs::short_id;
-use assay_server::report::{money, or_dash, percent, ratio};
-use assay_server::{JobError, Market, Timeframe, Workspace};
+use assay_jobs::jobs::demo::{Demo as Job, DemoDone};
+use assay_jobs::jobs::runs::short_id;
+use assay_jobs::report::{money, or_dash, percent, ratio};
+use assay_jobs::{JobError, Market, Timeframe, Workspace};
 use clap::Args;
 
 use super::lp::scores;

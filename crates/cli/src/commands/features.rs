@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::features::BuildFeatures;
-use assay_server::{Dataset, Workspace, read_config};
+use assay_jobs::jobs::features::BuildFeatures;
+use assay_jobs::{Dataset, Workspace, read_config};
 use clap::{Args, Subcommand};
 
 use crate::output::Console;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use assay_server::jobs::lp::serve::{ServeRequest, Serving};
-use assay_server::{JobError, Workspace};
+use assay_jobs::jobs::lp::serve::{ServeRequest, Serving};
+use assay_jobs::{JobError, Workspace};
 use clap::{Args, Subcommand};
 
 use crate::output::Console;

@@ -17,7 +17,7 @@ mod walkforward;
 
 use std::path::PathBuf;
 
-use assay_server::{JobError, Progress, Workspace};
+use assay_jobs::{JobError, Progress, Workspace};
 use clap::Subcommand;
 
 use crate::Global;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::index::{Ended, IndexRequest, Indexed};
-use assay_server::jobs::replay::ReplayRequest;
-use assay_server::jobs::replayed::{FeeChangeShown, FeeSource, FinalState, MismatchShown, Replayed};
-use assay_server::{DatabaseLocation, Endpoint, JobError, PoolKind, Workspace};
+use assay_jobs::jobs::index::{Ended, IndexRequest, Indexed};
+use assay_jobs::jobs::replay::ReplayRequest;
+use assay_jobs::jobs::replayed::{FeeChangeShown, FeeSource, FinalState, MismatchShown, Replayed};
+use assay_jobs::{DatabaseLocation, Endpoint, JobError, PoolKind, Workspace};
 use clap::{Args, Subcommand};
 
 use crate::output::{Console, table};
@@ -165,7 +165,7 @@ fn indexed(done: &Indexed) -> String {
     if done.ended != Ended::DryRun {
         lines.push(format!("events        {} new of {} logs ({})", done.new_events, done.logs, kinds.join(", ")));
         lines.extend(done.skipped.iter().map(|(name, count)| format!("  left out    {count} {name}")));
-        let back = |back: &assay_server::jobs::index::RolledBack| {
+        let back = |back: &assay_jobs::jobs::index::RolledBack| {
             format!("reorganised   above block {}: {} events taken back", back.to_block, back.events)
         };
         lines.extend(done.rollbacks.iter().map(back));

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::quote::{FixedAmount, PriceShown, QuoteRequest, Quoted};
-use assay_server::report::percent;
-use assay_server::units::TokenShown;
+use assay_jobs::Workspace;
+use assay_jobs::jobs::quote::{FixedAmount, PriceShown, QuoteRequest, Quoted};
+use assay_jobs::report::percent;
+use assay_jobs::units::TokenShown;
 use clap::Args;
 
 use crate::output::Console;

@@ -1,8 +1,8 @@
 //! `assay run …`
 
-use assay_server::Workspace;
-use assay_server::jobs::runs::{Compared, Difference, RunLine, RunShown, compare_runs, list_runs, short_id, show_run};
-use assay_server::time_text::format_utc;
+use assay_jobs::Workspace;
+use assay_jobs::jobs::runs::{Compared, Difference, RunLine, RunShown, compare_runs, list_runs, short_id, show_run};
+use assay_jobs::time_text::format_utc;
 use clap::Subcommand;
 use serde_json::Value;
 

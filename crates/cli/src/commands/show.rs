@@ -1,7 +1,7 @@
 //! `assay show`
 
-use assay_server::Workspace;
-use assay_server::jobs::show::{Shown, show};
+use assay_jobs::Workspace;
+use assay_jobs::jobs::show::{Shown, show};
 use clap::Args;
 
 use super::run::print_run;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::runs::LoadedRun;
-use assay_server::jobs::signals::{replay_signals, write_signals};
+use assay_jobs::Workspace;
+use assay_jobs::jobs::runs::LoadedRun;
+use assay_jobs::jobs::signals::{replay_signals, write_signals};
 use clap::Subcommand;
 
 use crate::output::Console;

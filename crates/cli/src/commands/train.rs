@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::runs::short_id;
-use assay_server::jobs::search::{Search, Searched};
-use assay_server::jobs::train::{Train as Job, Trained};
-use assay_server::report::{or_dash, percent};
-use assay_server::{Workspace, read_config};
+use assay_jobs::jobs::runs::short_id;
+use assay_jobs::jobs::search::{Search, Searched};
+use assay_jobs::jobs::train::{Train as Job, Trained};
+use assay_jobs::report::{or_dash, percent};
+use assay_jobs::{Workspace, read_config};
 use clap::Args;
 use serde_json::Value;
 

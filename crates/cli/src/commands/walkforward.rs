@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::runs::short_id;
-use assay_server::jobs::walkforward::{WalkForward, WalkedFold};
-use assay_server::report::{NONE, or_dash, percent, ratio};
-use assay_server::{FoldWindow, Workspace, read_config};
+use assay_jobs::jobs::runs::short_id;
+use assay_jobs::jobs::walkforward::{WalkForward, WalkedFold};
+use assay_jobs::report::{NONE, or_dash, percent, ratio};
+use assay_jobs::{FoldWindow, Workspace, read_config};
 use clap::Args;
 
 use crate::output::{Console, table};

@@ -1,5 +1,5 @@
-//! The two databases of liquidity rounds, on a SQLite file or PostgreSQL with the same tables
-//! and statements: jobs with their rounds and scores, and what pools logged.
+//! The databases, each on a SQLite file or PostgreSQL with the same tables and statements: the
+//! platform's own, the liquidity jobs with their rounds and scores, and what pools logged.
 //!
 //! Columns are texts, 64-bit integers and flags alone, which both hold alike; integers that
 //! may be wider are decimal texts. Times and clocks are arguments.
@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod jobs;
 mod location;
+mod platform;
 mod pool;
 mod schema;
 mod statement;
@@ -22,4 +23,5 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
+pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::backtest::{LpBacktestDone, LpBacktestRequest};
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::backtest::{LpBacktestDone, LpBacktestRequest};
 use clap::Args;
 
 use super::round::{Events, totals};
@@ -53,7 +53,7 @@ fn text(done: &LpBacktestDone) -> String {
     let mut lines = vec![format!("{} rounds of {} in job {}", done.rounds.len(), done.miner, done.job_id)];
     if let (Some(first), Some(last)) = (done.rounds.first(), done.rounds.last()) {
         let [from, to] = [first, last].map(|round| {
-            assay_server::time_text::format_utc(i64::try_from(round.start_seconds).unwrap_or(0).saturating_mul(1_000))
+            assay_jobs::time_text::format_utc(i64::try_from(round.start_seconds).unwrap_or(0).saturating_mul(1_000))
         });
         lines.push(format!("rounds {} … {}, starting {from} … {to}", first.number, last.number));
     }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::job_file::read_job;
-use assay_server::jobs::lp::registry::JobShown;
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::job_file::read_job;
+use assay_jobs::jobs::lp::registry::JobShown;
 use clap::Subcommand;
 
 use super::JobsDatabase;
@@ -100,7 +100,7 @@ const fn state(shown: &JobShown) -> &'static str {
     if shown.is_active { "active" } else { "stopped" }
 }
 
-fn text(job: &assay_server::jobs::lp::registry::Rules, head: String) -> String {
+fn text(job: &assay_jobs::jobs::lp::registry::Rules, head: String) -> String {
     let limits = &job.constraints;
     let lines = [
         head,

@@ -1,6 +1,6 @@
 //! `assay lp miner …`
 
-use assay_server::Workspace;
+use assay_jobs::Workspace;
 use clap::Subcommand;
 
 use super::JobsDatabase;

@@ -13,9 +13,9 @@ mod weights;
 
 use std::path::PathBuf;
 
-use assay_server::jobs::lp::registry::Registry;
-use assay_server::report::{PageFile, Tokens};
-use assay_server::{DatabaseLocation, JobError, Workspace};
+use assay_jobs::jobs::lp::registry::Registry;
+use assay_jobs::report::{PageFile, Tokens};
+use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use clap::{Args, Subcommand};
 
 use crate::output::Console;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::practice::{PracticeRequest, Practised, PractisedRound};
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::practice::{PracticeRequest, Practised, PractisedRound};
 use clap::Args;
 
 use super::round::{Events, Which, totals};

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::block_clock::BlockClock;
-use assay_server::jobs::lp::events::Source;
-use assay_server::jobs::lp::round::{First, RoundRequest, RoundShown, RoundsDone};
-use assay_server::jobs::lp::scores::{RoundScore, Total};
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::block_clock::BlockClock;
+use assay_jobs::jobs::lp::events::Source;
+use assay_jobs::jobs::lp::round::{First, RoundRequest, RoundShown, RoundsDone};
+use assay_jobs::jobs::lp::scores::{RoundScore, Total};
 use clap::Args;
 
 use super::Page;

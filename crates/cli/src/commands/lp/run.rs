@@ -1,7 +1,7 @@
 //! `assay lp run`
 
-use assay_server::jobs::lp::run::{ApiKey, ExecutorChoice, RunRequest};
-use assay_server::{JobError, Workspace};
+use assay_jobs::jobs::lp::run::{ApiKey, ExecutorChoice, RunRequest};
+use assay_jobs::{JobError, Workspace};
 use clap::Args;
 
 use super::{JobsDatabase, location};

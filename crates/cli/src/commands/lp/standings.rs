@@ -1,7 +1,7 @@
 //! `assay lp scores`
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::standings::standings;
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::standings::standings;
 use clap::Args;
 
 use super::JobsDatabase;

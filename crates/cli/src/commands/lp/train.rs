@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::lp::policy::train::{LpTrainRequest, LpTrained, miner_argument};
-use assay_server::{Workspace, read_config};
+use assay_jobs::jobs::lp::policy::train::{LpTrainRequest, LpTrained, miner_argument};
+use assay_jobs::{Workspace, read_config};
 use clap::Args;
 
 use super::round::{Events, percent};

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use assay_server::jobs::lp::block_clock::BlockClock;
-use assay_server::jobs::lp::events::Source;
-use assay_server::jobs::lp::verify::{Verified, VerifyRequest};
-use assay_server::{Hash, Workspace};
+use assay_jobs::jobs::lp::block_clock::BlockClock;
+use assay_jobs::jobs::lp::events::Source;
+use assay_jobs::jobs::lp::verify::{Verified, VerifyRequest};
+use assay_jobs::{Hash, Workspace};
 use clap::Args;
 
 use super::{JobsDatabase, Page};

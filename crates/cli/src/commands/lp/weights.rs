@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use assay_server::Workspace;
-use assay_server::jobs::lp::weighing::weighed;
+use assay_jobs::Workspace;
+use assay_jobs::jobs::lp::weighing::weighed;
 use clap::Args;
 
 use super::JobsDatabase;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use assay_lake::{BlockingLake, Lake, S3Config, Secret};
+use assay_lake::{BlockingLake, Lake, S3Config};
 use assay_store::Home;
+use assay_types::Secret;
 use assay_types::time::{format_utc, parse_utc};
 
 use crate::error::JobError;
@@ -68,7 +69,7 @@ fn s3(address: &str) -> S3Config {
         prefix: prefix.trim_end_matches('/').to_owned(),
         region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or("us-east-1".to_owned()),
         endpoint: variable("AWS_ENDPOINT_URL"),
-        credentials: keys.map(|(id, secret)| (Secret(id), Secret(secret))),
+        credentials: keys.map(|(id, secret)| (Secret::new(id), Secret::new(secret))),
     }
 }
 

@@ -1,0 +1,1 @@
+//! Users, API keys, sessions, nonces, the audit log and replies to repeated requests.

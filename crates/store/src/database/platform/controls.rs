@@ -1,0 +1,1 @@
+//! Switches that survive a restart, such as the stop.

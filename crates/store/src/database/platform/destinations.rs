@@ -1,0 +1,1 @@
+//! Where signals are sent.

@@ -1,0 +1,45 @@
+//! The platform's own database: scheduled jobs, catalogue, streams and their signals,
+//! deliveries, access, and the numbered events that tell of changes.
+
+mod access;
+mod controls;
+mod counters;
+mod datasets;
+mod deliveries;
+mod destinations;
+mod events;
+mod models;
+mod runs;
+mod scheduled_jobs;
+mod signals;
+mod streams;
+mod tables;
+
+pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
+
+use super::pool::{Access, Pool};
+use super::{DatabaseError, DatabaseLocation};
+
+/// The platform database; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct PlatformDatabase {
+    pool: Pool,
+}
+
+impl PlatformDatabase {
+    /// Connects, making the file and the tables where they are missing.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] when the database cannot be reached, [`DatabaseError::TooNew`]
+    /// when its tables are of a later version.
+    pub async fn open(location: &DatabaseLocation) -> Result<Self, DatabaseError> {
+        let pool = Pool::open(location, Access::Write).await?;
+        tables::SCHEMA.migrate(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,1 @@
+//! Scheduled jobs: queue, leases with fencing tokens, progress and outcome.

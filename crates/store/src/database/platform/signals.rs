@@ -1,0 +1,1 @@
+//! Signals, stored before they are sent.

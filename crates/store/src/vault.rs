@@ -1,0 +1,95 @@
+//! Secrets at rest: sealed under one key of the home folder, which its owner alone may read.
+
+use std::path::Path;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+
+use crate::error::StoreError;
+use crate::keys::load_or_create_secret;
+
+const HEAD: &[u8] = b"assay/sealed/1\n";
+const NONCE_BYTES: usize = 24;
+const FIX: &str = "restore it and `keys/vault.key` from the same backup";
+
+/// Seals and opens with XChaCha20-Poly1305. A sealed text holds a random nonce and is bound to
+/// a context, so that it cannot be put in another's place.
+#[derive(Clone)]
+pub struct Vault {
+    cipher: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault([hidden])")
+    }
+}
+
+impl Vault {
+    /// The vault whose key is the file at `path` (32 bytes), made on first use.
+    ///
+    /// # Errors
+    /// As [`crate::load_or_create_signing_key`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { cipher: XChaCha20Poly1305::new(&load_or_create_secret(path)?.into()) })
+    }
+
+    /// Whether `bytes` were sealed by some vault.
+    #[must_use]
+    pub fn is_sealed(bytes: &[u8]) -> bool {
+        bytes.starts_with(HEAD)
+    }
+
+    /// Seals `plain` for `context`, such as `destination 1234`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the system gives no randomness.
+    pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce)
+            .map_err(|error| StoreError::io("draw randomness for", Path::new(context))(std::io::Error::other(error)))?;
+        let payload = Payload { msg: plain, aad: context.as_bytes() };
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("a text in memory is short enough");
+        Ok([HEAD, &nonce, &sealed].concat())
+    }
+
+    /// Opens what was sealed for `context`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is damaged, was sealed for another context, or under
+    /// another key.
+    pub fn unseal(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let corrupt = |reason: &str| StoreError::Corrupt { path: context.into(), reason: reason.to_owned(), fix: FIX };
+        let rest = sealed.strip_prefix(HEAD).ok_or_else(|| corrupt("it is not sealed"))?;
+        let (nonce, text) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(|| corrupt("it is cut off"))?;
+        let payload = Payload { msg: text, aad: context.as_bytes() };
+        self.cipher
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map_err(|_| corrupt("it does not open with this home's key, or belongs elsewhere"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_only_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::open(&folder.path().join("keys/vault.key")).unwrap();
+        let sealed = vault.seal("webhook 1", b"hunter2").unwrap();
+        assert!(Vault::is_sealed(&sealed) && !sealed.windows(7).any(|part| part == b"hunter2"));
+        assert_ne!(vault.seal("webhook 1", b"hunter2").unwrap(), sealed);
+        let again = Vault::open(&folder.path().join("keys/vault.key")).unwrap();
+        assert_eq!(again.unseal("webhook 1", &sealed).unwrap(), b"hunter2");
+        let other = Vault::open(&folder.path().join("keys/other.key")).unwrap();
+        assert!(other.unseal("webhook 1", &sealed).is_err());
+        assert!(again.unseal("webhook 2", &sealed).is_err());
+        for at in [0, 20, sealed.len() - 1] {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert!(again.unseal("webhook 1", &bad).is_err());
+        }
+        assert!(again.unseal("webhook 1", &sealed[..20]).is_err());
+    }
+}
