@@ -23,5 +23,8 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
+pub use platform::{
+    AuditEntry, CredentialRow, IdempotentClaim, KeyRow, NewAudit, NewIdempotent, Session, StoredReply, UserChange, UserRow,
+};
 pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -15,6 +15,9 @@ mod signals;
 mod streams;
 mod tables;
 
+pub use access::{
+    AuditEntry, CredentialRow, IdempotentClaim, KeyRow, NewAudit, NewIdempotent, Session, StoredReply, UserChange, UserRow,
+};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
 
 use super::pool::{Access, Pool};
