@@ -23,5 +23,8 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
+pub use platform::{
+    Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind, Event, EventPage, KEPT_DELIVERIES,
+    LoggedDelivery, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, NewDestination, NewEvent, PlatformDatabase, Setback,
+};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -7,6 +7,7 @@
 )]
 
 mod both;
+mod deliveries;
 mod events;
 mod faults;
 mod jobs;

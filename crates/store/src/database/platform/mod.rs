@@ -15,6 +15,10 @@ mod signals;
 mod streams;
 mod tables;
 
+pub use deliveries::{
+    Delivery, DeliveryOutcome, DeliveryReport, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, Setback,
+};
+pub use destinations::{Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
 
 use super::pool::{Access, Pool};

@@ -114,6 +114,7 @@ CREATE TABLE destinations (
     kind TEXT NOT NULL CHECK (kind IN ('webhook', 'nats', 'kafka')),
     target TEXT NOT NULL,
     secret TEXT,
+    heartbeats BOOL NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('active', 'paused')),
     next_seq BIGINT NOT NULL,
     failures BIGINT NOT NULL,
