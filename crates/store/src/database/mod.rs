@@ -23,5 +23,8 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
+pub use platform::{
+    Checkpoint, CommittedClose, Event, EventPage, FeedCandle, MAX_EVENTS, MAX_SIGNALS, NewEvent, NewStream,
+    PlatformDatabase, StoredSignal, Stream, StreamMode, StreamStatus,
+};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};
