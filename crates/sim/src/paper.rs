@@ -31,6 +31,14 @@ pub struct PaperState {
     decided: Option<Target>,
 }
 
+impl PaperState {
+    /// Equity at the last close; the initial cash before the first.
+    #[must_use]
+    pub const fn equity(&self) -> Money {
+        self.equity
+    }
+}
+
 impl PaperAccount {
     /// An account with the initial cash, before any candle.
     ///
@@ -160,7 +168,14 @@ mod tests {
             hour += skip;
             let (open, close) = (Price(open * 10_i128.pow(10)), Price(close * 10_i128.pow(10)));
             let open_time_ms = hour * Timeframe::H1.ms();
-            candles.push(Candle { open_time_ms, open, high: open.max(close), low: open.min(close), close, volume: Qty(1) });
+            candles.push(Candle {
+                open_time_ms,
+                open,
+                high: open.max(close),
+                low: open.min(close),
+                close,
+                volume: Qty(1),
+            });
         }
         candles
     }

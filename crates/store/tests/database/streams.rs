@@ -34,7 +34,8 @@ fn signal(stream: &Stream, seq: u64, text: &str) -> StoredSignal {
 }
 
 fn close(open_time: i64, signals: Vec<StoredSignal>) -> CommittedClose {
-    let candle = FeedCandle { open_time, candle: "1,2,1,2,3".into(), received_at: open_time + 60_005, origin: "socket".into() };
+    let candle =
+        FeedCandle { open_time, candle: "1,2,1,2,3".into(), received_at: open_time + 60_005, origin: "socket".into() };
     CommittedClose { feed: "feed".into(), candle: Some(candle), signals, halted: Vec::new() }
 }
 
@@ -115,10 +116,7 @@ async fn a_close_is_stored_once_and_whole() {
 async fn checkpoints_and_controls_are_replaced() {
     for empty in both() {
         let database = PlatformDatabase::open(&empty.location).await.unwrap();
-        let put = |open_time: i64, state: &str| (
-            "feed".to_owned(),
-            Checkpoint { open_time, state: state.to_owned() },
-        );
+        let put = |open_time: i64, state: &str| ("feed".to_owned(), Checkpoint { open_time, state: state.to_owned() });
         assert_eq!(database.checkpoint("feed").await.unwrap(), None);
         database.put_checkpoints(&[put(1, "a")]).await.unwrap();
         database.put_checkpoints(&[put(2, "b")]).await.unwrap();

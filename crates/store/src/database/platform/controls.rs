@@ -26,12 +26,8 @@ impl PlatformDatabase {
         let mut transaction = self.pool.begin().await?;
         counters::take(&mut transaction, "controls", 1).await?;
         transaction.execute(Statement::new("set a control", sql).bind(name).bind(value).bind(now_ms)).await?;
-        let event = NewEvent {
-            topic: "control".to_owned(),
-            subject: name.to_owned(),
-            owner: None,
-            payload: value.to_owned(),
-        };
+        let event =
+            NewEvent { topic: "control".to_owned(), subject: name.to_owned(), owner: None, payload: value.to_owned() };
         events::append(&mut transaction, &[event], now_ms).await?;
         transaction.commit().await
     }

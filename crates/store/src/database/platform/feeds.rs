@@ -106,8 +106,7 @@ impl PlatformDatabase {
     pub async fn feed_candles(&self, feed: &str, from_ms: i64, limit: u32) -> Result<Vec<FeedCandle>, DatabaseError> {
         let sql = "SELECT open_time, candle, received_at, origin FROM feed_candles \
                    WHERE feed = $1 AND open_time >= $2 ORDER BY open_time LIMIT $3";
-        let statement =
-            Statement::new("read candles", sql).bind(feed).bind(from_ms).bind(i64::from(limit));
+        let statement = Statement::new("read candles", sql).bind(feed).bind(from_ms).bind(i64::from(limit));
         self.pool.fetch(statement).await?.iter().map(FeedCandle::read).collect()
     }
 

@@ -187,9 +187,7 @@ async fn check_alone(transaction: &mut Transaction, model_id: &str, own: Option<
         .fetch_one(Statement::new("look for other streams of a model", sql).bind(model_id).bind(number))
         .await?;
     match row {
-        Some(row) => {
-            Err(DatabaseError::ModelTaken { model_id: model_id.to_owned(), stream_id: row.get("stream_id")? })
-        }
+        Some(row) => Err(DatabaseError::ModelTaken { model_id: model_id.to_owned(), stream_id: row.get("stream_id")? }),
         None => Ok(()),
     }
 }
@@ -382,8 +380,7 @@ pub(super) async fn change(
         check_alone(transaction, &stream.model_id, Some(stream.number)).await?;
     }
     let sql = "UPDATE streams SET status = $2, reason = $3, updated_at = $4 WHERE stream_id = $1";
-    let statement =
-        Statement::new("move a stream", sql).bind(stream_id).bind(status.name()).bind(&reason).bind(now_ms);
+    let statement = Statement::new("move a stream", sql).bind(stream_id).bind(status.name()).bind(&reason).bind(now_ms);
     transaction.execute(statement).await?;
     (stream.status, stream.reason, stream.updated_at) = (status, reason, now_ms);
     events::append(transaction, &[stream.event()], now_ms).await?;
