@@ -24,7 +24,8 @@ pub use jobs::{
 };
 pub use location::{DatabaseLocation, PostgresUrl};
 pub use platform::{
-    Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind, Event, EventPage, KEPT_DELIVERIES,
-    LoggedDelivery, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, NewDestination, NewEvent, PlatformDatabase, Setback,
+    Checkpoint, CommittedClose, Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind, Event,
+    EventPage, FeedCandle, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS,
+    NewDestination, NewEvent, NewStream, PlatformDatabase, Setback, StoredSignal, Stream, StreamMode, StreamStatus,
 };
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

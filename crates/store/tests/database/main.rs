@@ -15,3 +15,4 @@ mod leases;
 mod rights;
 mod rounds;
 mod samples;
+mod streams;
