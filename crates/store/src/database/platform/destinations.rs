@@ -246,14 +246,15 @@ impl PlatformDatabase {
         self.pool.fetch(statement).await?.iter().map(Destination::read).collect()
     }
 
-    /// The active destinations that have not got all stored signals: their ids.
+    /// The active destinations that have not got all stored signals and do not wait after a
+    /// failure: their ids.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
-    pub async fn destinations_behind(&self) -> Result<Vec<String>, DatabaseError> {
-        let sql = "SELECT destination_id FROM destinations d WHERE status = 'active' AND EXISTS \
+    pub async fn destinations_behind(&self, now_ms: i64) -> Result<Vec<String>, DatabaseError> {
+        let sql = "SELECT destination_id FROM destinations d WHERE status = 'active' AND retry_at <= $1 AND EXISTS \
                    (SELECT 1 FROM signals s WHERE s.model_id = d.model_id AND s.seq >= d.next_seq)";
-        let rows = self.pool.fetch(Statement::new("find what waits to be sent", sql)).await?;
+        let rows = self.pool.fetch(Statement::new("find what waits to be sent", sql).bind(now_ms)).await?;
         rows.iter().map(|row| row.get("destination_id")).collect()
     }
 
