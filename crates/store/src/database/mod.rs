@@ -23,5 +23,9 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
+pub use platform::{
+    Checkpoint, CommittedClose, Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind, Event,
+    EventPage, FeedCandle, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS,
+    NewDestination, NewEvent, NewStream, PlatformDatabase, Setback, StoredSignal, Stream, StreamMode, StreamStatus,
+};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};
