@@ -23,5 +23,8 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
+pub use platform::{
+    DatasetRow, Event, EventPage, JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, MAX_EVENTS,
+    NewEvent, NewJob, PlatformDatabase, RunRow, ScheduledJob, WorkerLease,
+};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

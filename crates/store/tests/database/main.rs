@@ -14,3 +14,4 @@ mod leases;
 mod rights;
 mod rounds;
 mod samples;
+mod scheduled;

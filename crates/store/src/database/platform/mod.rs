@@ -15,7 +15,12 @@ mod signals;
 mod streams;
 mod tables;
 
+pub use datasets::DatasetRow;
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
+pub use runs::RunRow;
+pub use scheduled_jobs::{
+    JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob, ScheduledJob, WorkerLease,
+};
 
 use super::pool::{Access, Pool};
 use super::{DatabaseError, DatabaseLocation};
