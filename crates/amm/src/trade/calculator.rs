@@ -234,7 +234,8 @@ impl FlashLoan {
         let scale = Scale::of(&[self.buy[0], self.buy[1], self.sell[0], self.sell[1], self.gas_cost]);
         let (buy, sell) = (pair(scale, names[0], self.buy)?, pair(scale, names[1], self.sell)?);
         let legs = [Leg { pool: &buy, token_in: 0 }, Leg { pool: &sell, token_in: 0 }];
-        let cap = buy.reserves()[0] / 100 * RESERVE_SHARE_PERCENT + buy.reserves()[0] % 100 * RESERVE_SHARE_PERCENT / 100;
+        let cap =
+            buy.reserves()[0] / 100 * RESERVE_SHARE_PERCENT + buy.reserves()[0] % 100 * RESERVE_SHARE_PERCENT / 100;
         let mut terms = Terms {
             loan_fee,
             loan_fee_denominator: FEE_PARTS,
@@ -383,7 +384,8 @@ mod tests {
 
     #[test]
     fn three_hops_add_up_to_the_published_sum() {
-        let path = [("1000000", "2000000"), ("2000000", "2000000"), ("2000000", "1000000")].map(|(i, o)| reserves(i, o));
+        let path =
+            [("1000000", "2000000"), ("2000000", "2000000"), ("2000000", "1000000")].map(|(i, o)| reserves(i, o));
         let slippage = path_slippage(&path, number("25000")).unwrap();
         assert_eq!(format!("{:.7}", slippage.total * 100.0), "7.9834430");
         // All spot prices multiply to one, so what is lost is what does not come back.

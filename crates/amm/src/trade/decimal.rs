@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use ruint::aliases::U256;
+
 use super::calculator::CalculatorError;
 use crate::kind::uniswap_v2::MAX_RESERVE;
 
@@ -10,6 +12,8 @@ use crate::kind::uniswap_v2::MAX_RESERVE;
 pub const MAX_DIGITS: u32 = 18;
 /// Longest text of a number that is read.
 const MAX_TEXT: usize = 400;
+/// Most digits after the point that are read.
+const MAX_PARSED_DIGITS: usize = 38;
 /// What a scaled number may be, so that a reserve and an input together fit into a pair.
 const MAX_UNITS: u128 = MAX_RESERVE / 4;
 
@@ -50,6 +54,9 @@ impl Decimal {
             return None;
         }
         let part = part.trim_end_matches('0');
+        if part.len() > MAX_PARSED_DIGITS {
+            return None;
+        }
         let mut units: i128 = 0;
         for digit in whole.bytes().chain(part.bytes()) {
             units = units.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
@@ -100,6 +107,27 @@ impl fmt::Display for Decimal {
     }
 }
 
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // A number holds at most 38 digits, so both powers fit wherever there is a fraction.
+        let parts = |number: &Self| {
+            let unit = 10_i128.checked_pow(number.digits).unwrap_or(i128::MAX);
+            (number.units.div_euclid(unit), number.units.rem_euclid(unit))
+        };
+        let ((whole, part), (other_whole, other_part)) = (parts(self), parts(other));
+        let digits = self.digits.max(other.digits);
+        let fraction =
+            |part: i128, own: u32| U256::from(part.unsigned_abs()) * U256::from(10).pow(U256::from(digits - own));
+        whole.cmp(&other_whole).then_with(|| fraction(part, self.digits).cmp(&fraction(other_part, other.digits)))
+    }
+}
+
 /// The unit that all numbers of one question are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale {
@@ -142,13 +170,45 @@ mod tests {
             assert_eq!(Decimal::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Decimal::parse("007.500").unwrap().to_string(), "7.5");
-        for text in ["", ".5", "5.", "1e6", "+1", "--1", "1_000", "NaN", "inf", " 1", "1.2.3", &"9".repeat(60)] {
+        for text in [
+            "",
+            ".5",
+            "5.",
+            "1e6",
+            "+1",
+            "--1",
+            "1_000",
+            "NaN",
+            "inf",
+            " 1",
+            "1.2.3",
+            &"9".repeat(60),
+            &format!("0.{}1", "0".repeat(40)),
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::from_f64(1e21).unwrap().to_string(), "1000000000000000000000");
         assert_eq!(Decimal::from_f64(0.1).unwrap().to_string(), "0.1");
         assert_eq!(Decimal::from_f64(f64::NAN), None);
         assert_eq!(Decimal::from_f64(1e300), None);
+    }
+
+    #[test]
+    fn numbers_are_ordered_whatever_their_digits() {
+        let ordered = [
+            "-5000000000000000000000000000000000",
+            "-1.5",
+            "-1.499999999999999999",
+            "-0.1",
+            "0",
+            "0.000000000000000001",
+            "0.5",
+            "1",
+            "1.000000000000000001",
+            "5000000000000000000000000000000000",
+        ];
+        let numbers = ordered.map(|text| Decimal::parse(text).unwrap());
+        assert!(numbers.is_sorted() && numbers.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]
