@@ -9,6 +9,7 @@ use assay_jobs::JobError;
 use assay_store::database::{Event, MAX_EVENTS};
 use tokio::sync::{broadcast, watch};
 
+use crate::parts::stopped;
 use crate::state::ServerState;
 
 /// Events that wait for a slow socket before it reads from the database again.
@@ -39,7 +40,7 @@ pub(crate) async fn run(state: ServerState, mut shutdown: watch::Receiver<bool>)
         tokio::select! {
             () = state.events_appended.notified() => {}
             () = tokio::time::sleep(POLL) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+            () = stopped(&mut shutdown) => return Ok(()),
         }
         while state.platform.last_event().await? > last {
             let page = state.platform.events_after(last, MAX_EVENTS).await?;

@@ -17,6 +17,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How often what has ended is removed, and metrics are tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
+/// Waits until the server stops.
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    // The sender lives in the state, which outlives its receivers.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
 /// Starts every part.
 pub(crate) fn start(state: &ServerState, shutdown: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut parts = JoinSet::new();
@@ -47,7 +53,7 @@ where
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = stopped(&mut shutdown) => return,
         }
         wait = (wait * 2).min(LONGEST_WAIT);
     }
@@ -62,7 +68,7 @@ async fn tidy(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Result
         observe::start_metrics();
         tokio::select! {
             () = tokio::time::sleep(TIDY_EVERY) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+            () = stopped(&mut shutdown) => return Ok(()),
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::access::{AccessOptions, Peer};
+use crate::parts::stopped;
 use crate::state::{ServerState, Settings};
 use crate::tls::{TlsFiles, acceptor};
 use crate::{api, observe, parts};
@@ -94,7 +95,8 @@ impl Server {
         let shutdown = state.stopping.subscribe();
         let mut tasks = parts::start(&state, &shutdown);
         let is_tls = tls.is_some();
-        let listening = Listening { router: router.merge(others), tls, shutdown, places: Arc::new(Semaphore::new(connections)) };
+        let listening =
+            Listening { router: router.merge(others), tls, shutdown, places: Arc::new(Semaphore::new(connections)) };
         tasks.spawn(listening.run(listener));
         Ok(Self { address, is_tls, state, tasks, _lock: lock })
     }
@@ -159,7 +161,7 @@ impl Listening {
             };
             let accepted = tokio::select! {
                 accepted = accepted => accepted,
-                _ = shutdown.wait_for(|stop| *stop) => break,
+                () = stopped(&mut shutdown) => break,
             };
             match accepted {
                 Some((place, Ok((stream, peer)))) => {
@@ -231,7 +233,7 @@ where
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        _ = shutdown.wait_for(|stop| *stop) => {
+        () = stopped(&mut shutdown) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

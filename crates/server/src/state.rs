@@ -7,6 +7,7 @@ use assay_store::{Home, Vault};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::access::{AccessOptions, Buckets, Credentials};
+use crate::clock::now_ms;
 use crate::feed::Feed;
 
 /// Where a server keeps what.
@@ -40,6 +41,8 @@ pub struct Inner {
     pub job_queued: Notify,
     /// Told after events were appended by this process.
     pub events_appended: Notify,
+    /// When the server started, in ms since 1970.
+    pub started_at_ms: i64,
     /// Who may call, and how often.
     pub(crate) access: Access,
     /// New events, for sockets.
@@ -110,6 +113,7 @@ impl ServerState {
             vault,
             job_queued,
             events_appended,
+            started_at_ms: now_ms(),
             access,
             feed,
             stopping,

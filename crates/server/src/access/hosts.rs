@@ -12,11 +12,19 @@ use crate::problem::{Code, Problem};
 /// The host that a request names, in lower case with its port: `:authority` or `Host`.
 pub(crate) fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let from_header = || headers.get(header::HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    uri.authority().map(|authority| authority.as_str().to_owned()).or_else(from_header).map(|host| host.to_ascii_lowercase())
+    uri.authority()
+        .map(|authority| authority.as_str().to_owned())
+        .or_else(from_header)
+        .map(|host| host.to_ascii_lowercase())
 }
 
 /// Refuses hosts and origins that are not this server's.
-pub(super) fn check(options: &AccessOptions, uri: &Uri, headers: &HeaderMap, is_sensitive: bool) -> Result<(), Problem> {
+pub(super) fn check(
+    options: &AccessOptions,
+    uri: &Uri,
+    headers: &HeaderMap,
+    is_sensitive: bool,
+) -> Result<(), Problem> {
     let forbidden = |detail: &str| Err(Problem::new(Code::Forbidden, detail));
     let Some(host) = host_of(uri, headers) else {
         return forbidden("the request names no host: send a `Host` header");
@@ -98,11 +106,14 @@ mod tests {
         for host in ["localhost:8470", "127.0.0.1", "127.0.0.1:1", "[::1]:8470", "LOCALHOST"] {
             assert!(asked(&options, host, None), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost", "10.0.0.1", ""] {
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost", "10.0.0.1", ""]
+        {
             assert!(!asked(&options, host, None), "{host}");
         }
         assert!(asked(&options, "localhost:8470", Some("http://localhost:8470")));
-        for origin in ["http://evil.example", "null", "https://localhost:8470", "http://localhost:3000", "http://localhost"] {
+        for origin in
+            ["http://evil.example", "null", "https://localhost:8470", "http://localhost:3000", "http://localhost"]
+        {
             assert!(!asked(&options, "localhost:8470", Some(origin)), "{origin}");
         }
     }

@@ -48,7 +48,8 @@ pub(crate) async fn timed(State(state): State<ServerState>, request: Request, ne
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let detail = format!("the request took longer than {} s; send its body faster, or ask for less", limit.as_secs());
+            let detail =
+                format!("the request took longer than {} s; send its body faster, or ask for less", limit.as_secs());
             let mut response = Problem::new(Code::Timeout, detail).into_response();
             // What is left of the body is not waited for.
             response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
@@ -111,7 +112,7 @@ fn counted_as(caller: &Caller) -> String {
 }
 
 /// Refuses wrong credentials, and writes that a page of another site could have caused.
-pub(crate) async fn admit(request: Request, next: Next) -> Response {
+pub(crate) async fn admit(State(_): State<ServerState>, request: Request, next: Next) -> Response {
     if let Some(Refused(problem)) = request.extensions().get() {
         return problem.clone().into_response();
     }

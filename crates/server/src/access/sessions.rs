@@ -98,8 +98,7 @@ pub(super) fn is_csrf_token(token: &Secret, given: &str) -> bool {
 }
 
 fn csrf_mac(token: &Secret) -> Hmac<Sha256> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(token.reveal().as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(token.reveal().as_bytes()).expect("HMAC takes keys of any length");
     mac.update(b"assay/csrf/1\n");
     mac
 }

@@ -86,7 +86,10 @@ impl Message {
         let mut rest = lines.peekable();
         let mut optional = |label: &str| {
             let value = rest.peek().and_then(|line| line.strip_prefix(label)).map(str::to_owned);
-            value.inspect(|_| drop(rest.next()))
+            if value.is_some() {
+                rest.next();
+            }
+            value
         };
         let expires_at = optional("Expiration Time: ").map(|text| time(&text)).transpose()?;
         let not_before = optional("Not Before: ").map(|text| time(&text)).transpose()?;
@@ -163,12 +166,7 @@ mod tests {
         Resources:\n- ipfs://a\n- https://b";
 
     fn expected(now: &str) -> Expected<'static> {
-        Expected {
-            scheme: "https",
-            domain: "assay.example",
-            chain_ids: &[1],
-            now_ms: parse_utc(now).unwrap(),
-        }
+        Expected { scheme: "https", domain: "assay.example", chain_ids: &[1], now_ms: parse_utc(now).unwrap() }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The event stream: what changed, numbered. A listener that was away reads on after the last
 //! number it knows, so a cut connection leaves no gap.
 
+#![allow(unused_qualifications, reason = "utoipa writes them")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use utoipa_axum::routes;
 use crate::access::{Caller, Gate, Presented, Scope};
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiQuery};
+use crate::parts::stopped;
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
 
@@ -247,7 +250,7 @@ impl Listener {
                 },
                 _ = heartbeat.tick() => self.send(&StreamMessage::Heartbeat { seq: self.after }).await?,
                 _ = recheck.tick() => self.recheck().await?,
-                _ = stopping.wait_for(|stop| *stop) => {
+                () = stopped(&mut stopping) => {
                     return Err(End::Closed(CLOSE_GOING_AWAY, "the server stops"));
                 }
             }

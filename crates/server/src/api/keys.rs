@@ -1,5 +1,7 @@
 //! API keys.
 
+#![allow(unused_qualifications, reason = "utoipa writes them")]
+
 use assay_store::database::KeyRow;
 use assay_types::time::{format_utc, parse_utc};
 use axum::extract::{Extension, State};

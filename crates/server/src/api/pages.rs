@@ -38,7 +38,11 @@ fn page(html: String) -> Response {
 }
 
 /// Metrics for Prometheus: for the scope admin, and for this machine where no proxy stands before it.
-async fn metrics(State(state): State<ServerState>, caller: Option<Caller>, request: Request) -> Result<Response, Problem> {
+async fn metrics(
+    State(state): State<ServerState>,
+    caller: Option<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
     let peer = request.extensions().get::<Peer>();
     let is_local = !state.access.options.behind_proxy && peer.is_some_and(|peer| peer.0.is_loopback());
     if !is_local {
@@ -56,7 +60,10 @@ pub(super) async fn not_found() -> Problem {
 
 /// A method that is none of the path's.
 pub(super) async fn method_not_allowed(method: Method) -> Problem {
-    Problem::new(Code::MethodNotAllowed, format!("the path has no method {method}; the header Allow lists those it has"))
+    Problem::new(
+        Code::MethodNotAllowed,
+        format!("the path has no method {method}; the header Allow lists those it has"),
+    )
 }
 
 /// What a handler that failed badly is answered with.
@@ -84,7 +91,10 @@ fn errors_page() -> String {
 impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for Caller {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().cloned())
     }
 }

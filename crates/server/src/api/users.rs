@@ -143,7 +143,8 @@ impl PutUser {
         let address = self.address.map(|text| {
             let address = text.strip_prefix("0x").and_then(|_| text.parse::<Address>().ok());
             address.map(|address| format!("{address:#x}")).ok_or_else(|| {
-                Problem::new(Code::BadRequest, "the wallet is no address: 0x and 40 hexadecimal digits").field("address")
+                Problem::new(Code::BadRequest, "the wallet is no address: 0x and 40 hexadecimal digits")
+                    .field("address")
             })
         });
         Ok(UserRow {
@@ -160,7 +161,8 @@ impl PutUser {
 
 impl UserView {
     fn of(row: &UserRow) -> Self {
-        let checksummed = |text: &String| text.parse::<Address>().map_or_else(|_| text.clone(), |a| a.to_checksum(None));
+        let checksummed =
+            |text: &String| text.parse::<Address>().map_or_else(|_| text.clone(), |a| a.to_checksum(None));
         Self {
             user_id: row.user_id.clone(),
             name: row.name.clone(),

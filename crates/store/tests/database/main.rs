@@ -7,6 +7,7 @@
 )]
 
 mod both;
+mod deliveries;
 mod events;
 mod faults;
 mod jobs;
@@ -14,3 +15,5 @@ mod leases;
 mod rights;
 mod rounds;
 mod samples;
+mod scheduled;
+mod streams;
