@@ -13,6 +13,7 @@ mod run;
 mod show;
 mod signals;
 mod train;
+mod up;
 mod walkforward;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Serve everything: the API, live streams, jobs.
+    Up(up::Up),
     /// Open any run id, hash or content id.
     Show(show::Show),
 }
@@ -80,6 +83,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
+        Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
     }
 }
