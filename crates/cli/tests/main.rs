@@ -23,3 +23,4 @@ mod python;
 mod resume;
 mod series;
 mod signals;
+mod up;
