@@ -19,6 +19,7 @@ mod follow;
 mod lp;
 mod pool;
 mod pool_index;
+mod python;
 mod resume;
 mod series;
 mod signals;

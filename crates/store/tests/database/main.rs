@@ -15,4 +15,5 @@ mod leases;
 mod rights;
 mod rounds;
 mod samples;
+mod scheduled;
 mod streams;
