@@ -38,7 +38,7 @@ pub fn signal(model_id: &str, seq: u64) -> Signal {
     let mut signal = Signal {
         ts: "2025-09-03T14:00:00Z".into(),
         symbol: "BTC-USDT".into(),
-        action: if seq % 2 == 0 { Action::Long100 } else { Action::Short100 },
+        action: if seq.is_multiple_of(2) { Action::Long100 } else { Action::Short100 },
         price_ref: format!("27251.{seq}"),
         model_id: model_id.into(),
         seq,
