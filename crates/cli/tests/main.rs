@@ -20,6 +20,7 @@ mod jobs;
 mod lp;
 mod pool;
 mod pool_index;
+mod python;
 mod resume;
 mod series;
 mod signals;

@@ -7,9 +7,12 @@ pub mod access;
 mod api;
 mod clock;
 mod extract;
+mod number;
 mod page;
 mod problem;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use api::router;
 pub use clock::now_ms;

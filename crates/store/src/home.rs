@@ -24,6 +24,7 @@ use crate::vault::Vault;
 /// files/        what users give to jobs
 /// backtests/    reports of scheduled back-tests
 /// locks/        lock files
+/// stop          there while everything that sends is stopped
 /// ```
 #[derive(Debug, Clone)]
 pub struct Home {

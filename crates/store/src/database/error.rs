@@ -97,6 +97,30 @@ pub enum DatabaseError {
         /// The job.
         job_id: String,
     },
+    /// The model has a stream that speaks for it already, or had one later.
+    #[error("model {model_id} is spoken for by stream {stream_id}: stop that one first, or resume it instead")]
+    ModelTaken {
+        /// The model.
+        model_id: String,
+        /// Its stream.
+        stream_id: String,
+    },
+    /// A stream is in another state than the change needs.
+    #[error("stream {stream_id} is {found}: {allowed}")]
+    StreamState {
+        /// The stream.
+        stream_id: String,
+        /// Its state, or `missing`.
+        found: String,
+        /// What the change is possible for.
+        allowed: &'static str,
+    },
+    /// Another process wrote signals of these models.
+    #[error("signals of feed {feed} were stored by another process: only one server may run a stream")]
+    FeedMoved {
+        /// The feed.
+        feed: String,
+    },
     /// The user has as many unfinished jobs as may be.
     #[error("{owner} has {unfinished} unfinished jobs and may have {quota}: wait for one to end, or cancel one")]
     Quota {
