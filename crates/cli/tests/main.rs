@@ -17,6 +17,7 @@ mod disk;
 mod features;
 mod follow;
 mod lp;
+mod models;
 mod pool;
 mod pool_index;
 mod python;

@@ -7,6 +7,7 @@ mod demo;
 mod features;
 mod lp;
 mod miner;
+mod model;
 mod pool;
 mod quote;
 mod run;
@@ -58,6 +59,9 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Published models: publish, list, show, verify.
+    #[command(subcommand)]
+    Model(model::Model),
     /// Open any run id, hash or content id.
     Show(show::Show),
 }
@@ -80,6 +84,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
+        Command::Model(command) => command.run(&workspace, console),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
     }
 }

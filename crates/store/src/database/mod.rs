@@ -23,5 +23,5 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, NewEvent, PlatformDatabase};
+pub use platform::{Event, EventPage, MAX_EVENTS, MAX_MODELS, ModelRow, NewEvent, PlatformDatabase, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

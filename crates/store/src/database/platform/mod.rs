@@ -16,6 +16,7 @@ mod streams;
 mod tables;
 
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
+pub use models::{MAX_MODELS, ModelRow, Reader};
 
 use super::pool::{Access, Pool};
 use super::{DatabaseError, DatabaseLocation};
