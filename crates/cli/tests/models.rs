@@ -34,7 +34,10 @@ fn a_model_is_published_once_and_its_card_tells_everything() {
     assert_eq!(card, answer["card"]);
     assert_eq!(home.json(&["model", "show", "demo policy"]), card);
     assert_eq!(home.json(&["model", "list"])["models"], json!([card]));
-    assert_eq!((&card["fee_bps"], &card["stake_tokens"], &card["audit"]), (&json!(25), &json!("0"), &json!({ "receipts": 0, "needed": 3 })));
+    assert_eq!(
+        (&card["fee_bps"], &card["stake_tokens"], &card["audit"]),
+        (&json!(25), &json!("0"), &json!({ "receipts": 0, "needed": 3 }))
+    );
     assert_eq!((&card["score"]["value"], &card["score"]["reason"]), (&Value::Null, &json!("younger than 7 days")));
     assert_eq!(card["hashes"]["equity"], DEMO.1["equity_hash"]);
     assert_eq!(card["lineage"]["run_id"], DEMO.1["run_id"]);

@@ -45,7 +45,7 @@ pub enum Fault {
     Doubled,
     /// A number lower than one that came before.
     OutOfOrder,
-    /// A number beyond the last candle.
+    /// A number before the first candle or beyond the last.
     BeyondEnd,
     /// A live signal without a readable arrival time, or one before its close.
     ArrivalTime,
@@ -110,6 +110,9 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     let (_, first) = lines.next().ok_or(EngineError::Empty)?;
     let header = read_header(first, pinned_key)?;
     let range = period(&header, candles)?;
+    if header.first_seq.checked_add(range.len() as u64).is_none() {
+        return Err(EngineError::Range(format!("first_seq {} leaves no numbers", header.first_seq)));
+    }
     let checker = Checker { header: &header, candles, range: range.clone() };
     let (mut forged, mut valid) = (Vec::new(), Vec::new());
     for (index, line) in lines {
@@ -123,7 +126,7 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     let in_order = longest_ascending(&valid.iter().map(|valid| valid.seq).collect::<Vec<_>>());
     for (valid, kept) in valid.iter().zip(&in_order) {
         if *kept {
-            slots[valid.seq as usize] = Some(valid.slot);
+            slots[checker.slot(valid.seq)] = Some(valid.slot);
             if matches!(valid.slot, Slot::Stale) {
                 stale_seqs.push(valid.seq);
             }
@@ -132,7 +135,7 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     for (valid, kept) in valid.iter().zip(&in_order) {
         if !kept {
             let (seq, line) = (Some(valid.seq), valid.line);
-            let (fault, detail) = if slots[valid.seq as usize].is_some() {
+            let (fault, detail) = if slots[checker.slot(valid.seq)].is_some() {
                 (Fault::Doubled, format!("seq {} is there already", valid.seq))
             } else {
                 (Fault::OutOfOrder, format!("seq {} is not where it belongs", valid.seq))
@@ -145,7 +148,8 @@ pub fn audit(text: &str, candles: &Candles, pinned_key: Option<&str>) -> Result<
     let replay = replay(&header, candles, range.clone(), &slots)?;
     // After the account is broke nothing is decided, so nothing can be missing there.
     let closes = replay.equity.len() as u64;
-    let missing = (0..closes).filter(|&seq| slots[seq as usize].is_none() && !claimed.contains(&seq)).collect();
+    let numbers = header.first_seq..header.first_seq + closes;
+    let missing = numbers.filter(|seq| slots[checker.slot(*seq)].is_none() && !claimed.contains(seq)).collect();
     Ok(Audit {
         equity_hash: replay.equity_hash(),
         final_equity: replay.last_equity(),
@@ -227,6 +231,17 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    /// Which close of the period a number belongs to; `None` outside it.
+    fn slot_within(&self, seq: u64) -> Option<usize> {
+        let slot = usize::try_from(seq.checked_sub(self.header.first_seq)?).ok()?;
+        (slot < self.range.len()).then_some(slot)
+    }
+
+    /// The same for a number that was checked.
+    fn slot(&self, seq: u64) -> usize {
+        (seq - self.header.first_seq) as usize
+    }
+
     fn line(&self, line: &str) -> Result<(u64, Slot), Refusal> {
         let (signal, received_at) = parse(line)?;
         let seq = signal.seq;
@@ -243,9 +258,9 @@ impl Checker<'_> {
         if signal.symbol != self.candles.market.symbol {
             return refuse(Fault::Symbol, format!("{} is not {}", signal.symbol, self.candles.market.symbol));
         }
-        let slot = match usize::try_from(seq) {
-            Ok(slot) if slot < self.range.len() => slot,
-            _ => return refuse(Fault::BeyondEnd, format!("the period has {} closes", self.range.len())),
+        let Some(slot) = self.slot_within(seq) else {
+            let (first, closes) = (self.header.first_seq, self.range.len());
+            return refuse(Fault::BeyondEnd, format!("the period has {closes} closes, numbered from {first}"));
         };
         let index = self.range.start + slot;
         let close_ms = self.candles.close_time_ms(index);
@@ -327,6 +342,7 @@ mod tests {
             mode,
             slippage_bps: 0,
             borrow_bps_per_day: 0,
+            first_seq: 0,
             signature: String::new(),
         }
     }
@@ -480,6 +496,28 @@ mod tests {
         assert_eq!(only_fault(&early).1, Fault::ArrivalTime);
         // Without arrival times nothing of a live file can be followed.
         assert!(audited(&signals).forged.iter().all(|line| line.fault == Fault::ArrivalTime));
+    }
+
+    #[test]
+    fn a_later_session_is_numbered_on() {
+        let (candles, key) = (candles(), key());
+        let later = SignalHeader { first_seq: 700, ..header(&candles, SignalMode::Replay) };
+        let mut signer = Signer::new(later, "BTC-USD", &key);
+        let mut lines = vec![to_line(signer.header())];
+        for (slot, target) in targets().into_iter().enumerate() {
+            lines.push(to_line(&signer.signal(&candles, 5 + slot, target.into())));
+        }
+        let whole = audited(&lines);
+        assert!(whole.is_clean() && whole.accepted == CLOSES as u64);
+        assert_eq!(whole.equity_hash, audited(&self::lines(SignalMode::Replay)).equity_hash);
+        let taken = lines.remove(10);
+        assert_eq!(audited(&lines).missing, [709]);
+        // A signal of the session before does not belong here.
+        let mut signal: Signal = serde_json::from_str(&taken).unwrap();
+        signal.seq = 699;
+        signal.signature = assay_types::sign(&signal, &key);
+        lines.push(to_line(&signal));
+        assert_eq!(only_fault(&audited(&lines)).1, Fault::BeyondEnd);
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub enum EngineError {
         /// Open time of the candle.
         open_time_ms: i64,
     },
+    /// A stream does not fit the desk.
+    #[error("the stream cannot join: {0}")]
+    Desk(String),
     /// The features refused a candle.
     #[error(transparent)]
     Features(#[from] assay_features::FeatureError),

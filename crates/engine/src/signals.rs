@@ -2,12 +2,49 @@
 
 use assay_types::time::format_utc;
 use assay_types::{
-    Action, Candles, Hash, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify,
+    Action, Candles, Hash, Price, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify,
 };
 
 use crate::error::EngineError;
 
-/// Makes signed signals, one per candle close, numbered from 0.
+/// What a signal says, before it is signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// The candle's close, milliseconds since 1970 UTC.
+    pub close_ms: i64,
+    /// The close used.
+    pub price: Price,
+    /// The symbol.
+    pub symbol: &'a str,
+    /// The model.
+    pub model_id: &'a str,
+    /// Number among the model's signals.
+    pub seq: u64,
+    /// What to hold from here on.
+    pub action: Action,
+}
+
+impl Statement<'_> {
+    /// The signed signal.
+    #[must_use]
+    pub fn signed(&self, key: &SigningKey) -> Signal {
+        let mut signal = Signal {
+            ts: format_utc(self.close_ms),
+            symbol: self.symbol.to_owned(),
+            action: self.action,
+            price_ref: self.price.to_string(),
+            model_id: self.model_id.to_owned(),
+            seq: self.seq,
+            sig_hash: Hash([0; 32]),
+            signature: String::new(),
+        };
+        signal.sig_hash = signal.expected_sig_hash();
+        signal.signature = sign(&signal, key);
+        signal
+    }
+}
+
+/// Makes signed signals, one per candle close, numbered on from the header's first.
 #[derive(Debug)]
 pub struct Signer<'a> {
     key: &'a SigningKey,
@@ -22,7 +59,8 @@ impl<'a> Signer<'a> {
     pub fn new(mut header: SignalHeader, symbol: &str, key: &'a SigningKey) -> Self {
         header.public_key = public_key_text(key);
         header.signature = sign(&header, key);
-        Self { key, header, symbol: symbol.to_owned(), next_seq: 0 }
+        let next_seq = header.first_seq;
+        Self { key, header, symbol: symbol.to_owned(), next_seq }
     }
 
     /// The signed header.
@@ -33,20 +71,16 @@ impl<'a> Signer<'a> {
 
     /// The next signal: `action` decided at the close of the candle at `index`.
     pub fn signal(&mut self, candles: &Candles, index: usize, action: Action) -> Signal {
-        let mut signal = Signal {
-            ts: format_utc(candles.close_time_ms(index)),
-            symbol: self.symbol.clone(),
-            action,
-            price_ref: candles.close[index].to_string(),
-            model_id: self.header.model_id.clone(),
+        let statement = Statement {
+            close_ms: candles.close_time_ms(index),
+            price: candles.close[index],
+            symbol: &self.symbol,
+            model_id: &self.header.model_id,
             seq: self.next_seq,
-            sig_hash: Hash([0; 32]),
-            signature: String::new(),
+            action,
         };
         self.next_seq += 1;
-        signal.sig_hash = signal.expected_sig_hash();
-        signal.signature = sign(&signal, self.key);
-        signal
+        statement.signed(self.key)
     }
 }
 

@@ -42,9 +42,23 @@ impl PolicyStrategy {
     /// [`EngineError::NotWarm`] when some feature has no value yet.
     pub fn decide(&mut self, candle: &Candle, account: [f32; 2]) -> Result<Decision, EngineError> {
         let row = self.stream.update(candle)?;
-        if row.iter().any(|value| value.is_nan()) {
-            return Err(EngineError::NotWarm { open_time_ms: candle.open_time_ms });
-        }
-        Ok(self.policy.act(row, account))
+        decide_at(&self.policy, row, candle, account)
     }
+}
+
+/// Decides at the close of `candle` from its feature row: the one way from features to a
+/// decision, also where many policies read one row.
+///
+/// # Errors
+/// [`EngineError::NotWarm`] when some feature has no value yet.
+pub(crate) fn decide_at(
+    policy: &Policy,
+    row: &[f64],
+    candle: &Candle,
+    account: [f32; 2],
+) -> Result<Decision, EngineError> {
+    if row.iter().any(|value| value.is_nan()) {
+        return Err(EngineError::NotWarm { open_time_ms: candle.open_time_ms });
+    }
+    Ok(policy.act(row, account))
 }

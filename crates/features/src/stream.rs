@@ -107,6 +107,13 @@ impl FeatureStream {
         Ok(&self.row)
     }
 
+    /// The row of the last candle, NaN where a column has no value; all NaN before the
+    /// first and after [`FeatureStream::resume`].
+    #[must_use]
+    pub fn row(&self) -> &[f64] {
+        &self.row
+    }
+
     /// Whether every column had a value at the last candle.
     #[must_use]
     pub fn is_warm(&self) -> bool {

@@ -13,6 +13,7 @@ mod error;
 mod folds;
 mod ledger;
 mod metrics;
+mod paper;
 mod random;
 mod reward;
 mod round_trip;
@@ -34,6 +35,7 @@ pub use metrics::{
     WORST_DRAWDOWNS, deflated_sharpe, measure, month_returns, probabilistic_sharpe, returns, sharpe, sortino,
     worst_drawdowns,
 };
+pub use paper::{PaperAccount, PaperState};
 pub use reward::{Reward, RewardError};
 pub use round_trip::{RoundTrip, round_trips};
 pub use rules::{Funding, Rules};

@@ -22,6 +22,7 @@ use crate::vault::{KEY_FILE, Vault};
 /// trials.jsonl  every evaluation on a test period
 /// keys/         the signing key, and the key of the vault
 /// locks/        lock files
+/// stop          there while everything that sends is stopped
 /// ```
 #[derive(Debug, Clone)]
 pub struct Home {

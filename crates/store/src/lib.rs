@@ -16,6 +16,7 @@ mod keys;
 mod lock;
 mod objects;
 mod runs;
+mod stop;
 mod trials;
 mod vault;
 
@@ -26,5 +27,6 @@ pub use keys::load_or_create_signing_key;
 pub use lock::Lock;
 pub use objects::Objects;
 pub use runs::{RunFolder, RunSummary, Runs};
+pub use stop::{Stop, StopMark};
 pub use trials::{Trial, Trials};
 pub use vault::Vault;

@@ -147,8 +147,17 @@ pub struct SignalHeader {
     /// Borrow cost of a short in basis points per day; left out when zero.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub borrow_bps_per_day: u32,
+    /// Number of the signal at the first candle, when a model spoke before this period;
+    /// left out when zero.
+    #[serde(default, skip_serializing_if = "is_none_before")]
+    pub first_seq: u64,
     /// Ed25519 over the canonical JSON of the other fields, 128 hexadecimal digits.
     pub signature: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_none_before(value: &u64) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -170,7 +179,7 @@ pub struct Signal {
     pub price_ref: String,
     /// The model: its `weights_hash`.
     pub model_id: String,
-    /// Number of the signal in its stream, from 0, without holes.
+    /// Number among the model's signals, from 0, without holes.
     pub seq: u64,
     /// SHA-256 of `ts|symbol|action|price_ref`.
     pub sig_hash: Hash,

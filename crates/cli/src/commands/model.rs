@@ -170,12 +170,20 @@ fn print_card(card: &Card, console: &Console) -> anyhow::Result<()> {
         format!("return        {}", metric("total_return")),
         format!("sharpe        {}", metric("sharpe")),
         format!("max drawdown  {}", metric("max_drawdown")),
-        format!("score         {}", card.score.value.clone().unwrap_or_else(|| format!("— ({})", reason(&card.score.reason)))),
+        format!(
+            "score         {}",
+            card.score.value.clone().unwrap_or_else(|| format!("— ({})", reason(&card.score.reason)))
+        ),
         format!("  audited     {} (receipts {} of {})", terms.audited, card.audit.receipts, card.audit.needed),
-        format!("  return 7 d  {}", terms.return_7d.clone().unwrap_or_else(|| format!("— ({})", reason(&terms.return_7d_reason)))),
+        format!(
+            "  return 7 d  {}",
+            terms.return_7d.clone().unwrap_or_else(|| format!("— ({})", reason(&terms.return_7d_reason)))
+        ),
         format!("  stake       {} {}", terms.stake_tokens, reason(&terms.stake_reason)),
     ];
-    lines.extend(card.files.iter().map(|file| format!("file          {} {} {} bytes", file.content_id, file.name, file.bytes)));
+    lines.extend(
+        card.files.iter().map(|file| format!("file          {} {} {} bytes", file.content_id, file.name, file.bytes)),
+    );
     lines.extend(card.near_duplicates.iter().map(|near| {
         format!("near          {} answers alike on {:.2} % of the probe", near.model_id, near.agreement * 100.0)
     }));

@@ -110,6 +110,7 @@ fn header(run: &LoadedRun, candles: &Candles) -> SignalHeader {
         mode: SignalMode::Replay,
         slippage_bps: rules.slippage_bps,
         borrow_bps_per_day: rules.borrow_bps_per_day,
+        first_seq: 0,
         signature: String::new(),
     }
 }

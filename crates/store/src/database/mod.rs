@@ -23,5 +23,12 @@ pub use jobs::{
     Prediction, Round, RoundMode, RoundStatus, TransactionStatus,
 };
 pub use location::{DatabaseLocation, PostgresUrl};
-pub use platform::{Event, EventPage, MAX_EVENTS, MAX_MODELS, ModelRow, NewEvent, PlatformDatabase, Reader};
+pub use platform::{
+    Checkpoint, CommittedClose, DatasetRow, Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind,
+    Event, EventPage, FeedCandle, JobEffects, JobEnding, JobFilter, JobStatus, KEPT_DELIVERIES, LeasedJob,
+    LoggedDelivery, MAX_ATTEMPTS, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewDestination, NewEvent,
+    NewJob, NewStream, PlatformDatabase, RunRow, ScheduledJob, Setback, StoredSignal, Stream, StreamMode, StreamStatus,
+    WorkerLease,
+};
+pub use platform::{MAX_MODELS, ModelRow, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -7,6 +7,7 @@
 )]
 
 mod both;
+mod deliveries;
 mod events;
 mod faults;
 mod jobs;
@@ -15,3 +16,5 @@ mod models;
 mod rights;
 mod rounds;
 mod samples;
+mod scheduled;
+mod streams;

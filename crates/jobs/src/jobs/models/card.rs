@@ -291,11 +291,16 @@ mod tests {
 
     #[test]
     fn the_curve_is_thinned_but_keeps_its_ends() {
-        let rows = |count: usize| (0..count).fold("time_ms,equity\n".to_owned(), |text, row| text + &format!("{row},{row}.5\n"));
+        let rows = |count: usize| {
+            (0..count).fold("time_ms,equity\n".to_owned(), |text, row| text + &format!("{row},{row}.5\n"))
+        };
         for count in [1, 2, 199, 200, 201, 5_000] {
             let points = equity(&rows(count));
             assert_eq!(points.len(), count.min(EQUITY_POINTS));
-            assert_eq!((points[0].equity.as_str(), points[points.len() - 1].equity.clone()), ("0.5", format!("{}.5", count - 1)));
+            assert_eq!(
+                (points[0].equity.as_str(), points[points.len() - 1].equity.clone()),
+                ("0.5", format!("{}.5", count - 1))
+            );
         }
         assert!(equity("time_ms,equity\n").is_empty());
     }

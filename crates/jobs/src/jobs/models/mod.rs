@@ -8,11 +8,11 @@ mod probe;
 mod publish;
 mod verify;
 
+pub use assay_store::database::Reader;
 pub use card::{Audit, CARD_VERSION, Card, CardFile, EquityPoint, Hashes, Lineage, NearDuplicate, Score, ScoreTerms};
 pub use list::{list_models, show_model};
 pub use probe::{PROBE_CLOSES, agreement};
 pub use publish::{MAX_FEE_BPS, MAX_NAME, Publish, Published};
-pub use assay_store::database::Reader;
 pub use verify::{EquityCheck, FileCheck, Verified, verify_model};
 
 use assay_store::database::{DatabaseLocation, PlatformDatabase};
@@ -69,7 +69,9 @@ impl<'a> Registry<'a> {
             Self::Served(database, runtime) => runtime.block_on(work((*database).clone())),
             Self::Local { workspace, location } => {
                 if workspace.dry_run && self.is_missing() {
-                    return Err(JobError::Input(format!("{location}: nothing is published yet, and a dry run makes no database")));
+                    return Err(JobError::Input(format!(
+                        "{location}: nothing is published yet, and a dry run makes no database"
+                    )));
                 }
                 runtime(2)?.block_on(async { work(PlatformDatabase::open(location).await?).await })
             }

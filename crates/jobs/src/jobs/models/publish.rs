@@ -75,7 +75,8 @@ impl Publish {
                 seal(workspace, &model_id, &card.files)?;
             }
             let row = row(&card, self.is_private, probe, published_at);
-            registry.with(async |database| Ok(database.publish_model(&row, published_at).await?))?
+            registry
+                .with(async |database| Ok(database.publish_model(&row, published_at).await?))?
                 .ok_or_else(|| exists(&model_id))?;
         }
         Ok(Published {

@@ -79,9 +79,9 @@ CREATE TABLE streams (
     status TEXT NOT NULL CHECK (status IN ('running', 'stopped', 'halted', 'ended', 'failed')),
     reason TEXT,
     source TEXT NOT NULL,
+    feed TEXT NOT NULL,
     limits TEXT NOT NULL,
-    header TEXT,
-    state TEXT,
+    first_seq BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
@@ -95,16 +95,22 @@ CREATE TABLE signals (
     received_at BIGINT NOT NULL,
     stored_at BIGINT NOT NULL,
     signal TEXT NOT NULL,
+    equity TEXT NOT NULL,
     PRIMARY KEY (model_id, seq)
 );
 CREATE INDEX signals_by_time ON signals (model_id, closed_at);
-CREATE TABLE stream_candles (
-    stream_id TEXT NOT NULL,
+CREATE TABLE feed_candles (
+    feed TEXT NOT NULL,
     open_time BIGINT NOT NULL,
     candle TEXT NOT NULL,
     received_at BIGINT NOT NULL,
-    equity TEXT,
-    PRIMARY KEY (stream_id, open_time)
+    origin TEXT NOT NULL,
+    PRIMARY KEY (feed, open_time)
+);
+CREATE TABLE checkpoints (
+    name TEXT PRIMARY KEY,
+    open_time BIGINT NOT NULL,
+    state TEXT NOT NULL
 );
 CREATE TABLE destinations (
     destination_id TEXT PRIMARY KEY,
@@ -114,6 +120,7 @@ CREATE TABLE destinations (
     kind TEXT NOT NULL CHECK (kind IN ('webhook', 'nats', 'kafka')),
     target TEXT NOT NULL,
     secret TEXT,
+    heartbeats BOOL NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('active', 'paused')),
     next_seq BIGINT NOT NULL,
     failures BIGINT NOT NULL,

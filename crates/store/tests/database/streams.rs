@@ -1,0 +1,129 @@
+//! Streams, their signals and the closes they were said at.
+
+use assay_store::database::{
+    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, StoredSignal, Stream,
+    StreamMode, StreamStatus,
+};
+
+use crate::both::both;
+
+fn new(stream_id: &str, model_id: &str) -> NewStream {
+    NewStream {
+        stream_id: stream_id.into(),
+        model_id: model_id.into(),
+        run_id: "run".into(),
+        owner: "ann".into(),
+        source: "{}".into(),
+        feed: "feed".into(),
+        limits: "{\"daily_loss\":\"5\"}".into(),
+    }
+}
+
+fn signal(stream: &Stream, seq: u64, text: &str) -> StoredSignal {
+    StoredSignal {
+        model_id: stream.model_id.clone(),
+        seq,
+        stream_id: stream.stream_id.clone(),
+        mode: StreamMode::Paper,
+        closed_at: 60_000 * (seq as i64 + 1),
+        received_at: 60_000 * (seq as i64 + 1) + 5,
+        stored_at: 60_000 * (seq as i64 + 1) + 9,
+        signal: text.into(),
+        equity: "10000".into(),
+    }
+}
+
+fn close(open_time: i64, signals: Vec<StoredSignal>) -> CommittedClose {
+    let candle =
+        FeedCandle { open_time, candle: "1,2,1,2,3".into(), received_at: open_time + 60_005, origin: "socket".into() };
+    CommittedClose { feed: "feed".into(), candle: Some(candle), signals, halted: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let first = database.insert_stream(&new("a", "m"), 1).await.unwrap();
+        assert_eq!((first.first_seq, first.mode, first.status), (0, StreamMode::Paper, StreamStatus::Running));
+        let taken = database.insert_stream(&new("b", "m"), 2).await.unwrap_err();
+        assert!(matches!(taken, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "a"));
+        for seq in 0..3 {
+            database.commit_close(&close(seq as i64 * 60_000, vec![signal(&first, seq, "s")]), 3).await.unwrap();
+        }
+        database.set_stream_status("a", StreamStatus::Stopped, Some("enough".into()), 4).await.unwrap();
+        let second = database.insert_stream(&new("b", "m"), 5).await.unwrap();
+        assert_eq!((second.first_seq, second.number), (3, 2));
+        let late = database.set_stream_status("a", StreamStatus::Running, None, 6).await.unwrap_err();
+        assert!(matches!(late, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "b"));
+        assert!(matches!(
+            database.set_stream_status("b", StreamStatus::Running, None, 6).await,
+            Err(DatabaseError::StreamState { .. })
+        ));
+        assert!(matches!(
+            database.set_stream_status("no", StreamStatus::Stopped, None, 6).await,
+            Err(DatabaseError::StreamState { .. })
+        ));
+        let running = database.running_streams().await.unwrap();
+        assert_eq!(running.iter().map(|stream| stream.stream_id.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(database.stream_of_model("m").await.unwrap(), Some(second.clone()));
+        assert_eq!(database.streams(Some("ben"), None, 10).await.unwrap(), []);
+        let live = database.set_stream_limits("b", &second.limits, "{}", true, 7).await.unwrap();
+        assert_eq!((live.mode, live.limits.as_str()), (StreamMode::Live, "{}"));
+        let stale = database.set_stream_limits("b", &second.limits, "{\"daily_loss\":\"9\"}", false, 8).await;
+        assert!(matches!(stale, Err(DatabaseError::StreamState { .. })));
+        assert_eq!(database.streams(Some("ben"), None, 10).await.unwrap(), [live.clone()]);
+        assert_eq!(database.streams(None, Some(2), 10).await.unwrap().len(), 1);
+        let told: Vec<_> = database.events_after(0, 100).await.unwrap().events;
+        assert_eq!(told.len(), 4, "begun, stopped, begun, live");
+        assert_eq!(told[0].event.owner.as_deref(), Some("ann"));
+        assert_eq!(told[3].event.owner, None);
+    }
+}
+
+#[tokio::test]
+async fn a_close_is_stored_once_and_whole() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let mut streams = Vec::new();
+        for number in 0..3 {
+            streams.push(database.insert_stream(&new(&format!("s{number}"), &format!("m{number}")), 1).await.unwrap());
+        }
+        let said = |text: &str| streams.iter().map(|stream| signal(stream, 0, text)).collect::<Vec<_>>();
+        let mut first = close(0, said("one"));
+        first.halted = vec![("s1".into(), "daily loss".into())];
+        database.commit_close(&first, 2).await.unwrap();
+        // The answer was lost and it is tried again: nothing changes.
+        database.commit_close(&first, 3).await.unwrap();
+        let stored = database.signals_from("m1", 0, 10).await.unwrap();
+        assert_eq!(stored, [signal(&streams[1], 0, "one")]);
+        let halted = database.stream("s1").await.unwrap().unwrap();
+        assert_eq!((halted.status, halted.reason.as_deref()), (StreamStatus::Halted, Some("daily loss")));
+        // Another process said something else under these numbers.
+        let other = database.commit_close(&close(0, said("two")), 4).await;
+        assert!(matches!(other, Err(DatabaseError::FeedMoved { .. })));
+        let mut torn = close(60_000, vec![signal(&streams[0], 1, "two"), signal(&streams[1], 0, "two")]);
+        assert!(matches!(database.commit_close(&torn, 5).await, Err(DatabaseError::FeedMoved { .. })));
+        assert_eq!(database.next_seq("m0").await.unwrap(), 1, "nothing of a torn close is kept");
+        assert_eq!(database.last_feed_candle("feed").await.unwrap(), Some(0));
+        torn.signals.pop();
+        database.commit_close(&torn, 6).await.unwrap();
+        assert_eq!(database.signals_between("m0", 100_000..200_000, 0, 10).await.unwrap().len(), 1);
+        assert_eq!(database.feed_candles("feed", 1, 10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_and_controls_are_replaced() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let put = |open_time: i64, state: &str| ("feed".to_owned(), Checkpoint { open_time, state: state.to_owned() });
+        assert_eq!(database.checkpoint("feed").await.unwrap(), None);
+        database.put_checkpoints(&[put(1, "a")]).await.unwrap();
+        database.put_checkpoints(&[put(2, "b")]).await.unwrap();
+        assert_eq!(database.checkpoint("feed").await.unwrap(), Some(put(2, "b").1));
+        assert_eq!(database.control("stop").await.unwrap(), None);
+        database.set_control("stop", "{}", 1).await.unwrap();
+        database.set_control("stop", "null", 2).await.unwrap();
+        assert_eq!(database.control("stop").await.unwrap().as_deref(), Some("null"));
+    }
+}
