@@ -8,6 +8,7 @@ mod features;
 mod job;
 mod lp;
 mod miner;
+mod model;
 mod pool;
 mod quote;
 mod run;
@@ -61,6 +62,9 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Published models: publish, list, show, verify.
+    #[command(subcommand)]
+    Model(model::Model),
     /// Open any run id, hash or content id.
     Show(show::Show),
     /// Scheduled jobs: list, show, cancel, resume.
@@ -100,6 +104,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
+        Command::Model(command) => command.run(&workspace, console),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
         Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),
