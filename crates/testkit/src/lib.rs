@@ -12,9 +12,11 @@ pub mod postgres;
 mod series;
 mod server;
 mod shapes;
+mod socket;
 
 pub use anvil::Anvil;
 pub use faults::{Fault, Schedule};
 pub use node_proxy::{Deed, NodeProxy};
 pub use series::{generate_candles, generate_trades};
 pub use server::{FakeExchange, Request, Series};
+pub use socket::SocketFault;
