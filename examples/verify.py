@@ -45,16 +45,28 @@ def equity_rows(rules, times, opens, closes, targets):
             held = low * step if target == "long" else -low * step
             cash -= up(held * fill, 10**16) + fee(abs(held), fill)
 
-def main(folder, rule=None):
-    read = lambda name: list(csv.DictReader((pathlib.Path(folder) / name).open(newline="")))
-    rules, rows = json.loads((pathlib.Path(folder) / "rules.json").read_text()), read("candles.csv")
-    times = [int(row["open_time_ms"]) for row in rows]
+def read(folder, name):
+    return list(csv.DictReader((pathlib.Path(folder) / name).open(newline="")))
+
+def candles(folder):
+    rules, rows = json.loads((pathlib.Path(folder) / "rules.json").read_text()), read(folder, "candles.csv")
     columns = [[fixed(row[name], 12) for row in rows] for name in ("open", "high", "low", "close", "volume")]
+    return rules, [int(row["open_time_ms"]) for row in rows], columns
+
+def data_hash(rules, times, columns):
     data = hashlib.sha256("assay/candles/1\n{exchange}\n{symbol}\n{timeframe}\n".format(**rules).encode())
     data.update(b"".join(struct.pack("<q", t) + b"".join(map(i128, row)) for t, *row in zip(times, *columns)))
-    chosen = {} if rule else {int(row["close_time_ms"]): row["target"] for row in read("targets.csv")}
+    return data.hexdigest()
+
+def equity_hash(equity):
+    return hashlib.sha256(b"assay/equity/1\n" + b"".join(struct.pack("<q", t) + i128(e) for t, e in equity)).hexdigest()
+
+def main(folder, rule=None):
+    rules, times, columns = candles(folder)
+    data = data_hash(rules, times, columns)
+    chosen = {} if rule else {int(row["close_time_ms"]): row["target"] for row in read(folder, "targets.csv")}
     targets = rule_targets(rule, columns[3]) if rule else [chosen.get(t + PERIOD_MS[rules["timeframe"]]) for t in times]
     equity = list(equity_rows(rules, times, columns[0], columns[3], targets))
-    curve = hashlib.sha256(b"assay/equity/1\n" + b"".join(struct.pack("<q", t) + i128(e) for t, e in equity))
-    print(json.dumps({"data_hash": data.hexdigest(), "equity_hash": curve.hexdigest(), "last_equity": equity[-1][1]}))
-main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(__doc__)
+    print(json.dumps({"data_hash": data, "equity_hash": equity_hash(equity), "last_equity": equity[-1][1]}))
+if __name__ == "__main__":
+    main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else sys.exit(__doc__)

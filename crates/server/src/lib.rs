@@ -6,10 +6,17 @@
 pub mod access;
 mod api;
 mod clock;
+mod extract;
+mod number;
+mod page;
 mod problem;
 mod state;
+#[cfg(test)]
+mod testing;
 
 pub use api::router;
 pub use clock::now_ms;
+pub use extract::{ApiJson, ApiPath, ApiQuery, MAX_JSON_DEPTH, parse_json};
+pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageQuery, Paging};
 pub use problem::{Code, Problem};
 pub use state::{ServerState, Settings};

@@ -133,6 +133,8 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
+            (JobError::NotFound(_) | JobError::Store(StoreError::NotFound { .. }), _) => Code::NotFound,
+            (JobError::Conflict(_), _) => Code::Conflict,
             (_, ErrorKind::BadInput) => Code::BadRequest,
             (_, ErrorKind::CheckFailed) => Code::CheckFailed,
             (_, ErrorKind::Failed) => Code::Internal,

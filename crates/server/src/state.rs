@@ -6,6 +6,8 @@ use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
 use assay_store::{Home, Vault};
 use tokio::sync::Notify;
 
+use crate::clock::now_ms;
+
 /// Where a server keeps what.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -37,6 +39,8 @@ pub struct Inner {
     pub job_queued: Notify,
     /// Told after events were appended by this process.
     pub events_appended: Notify,
+    /// When the server started, in ms since 1970.
+    pub started_at_ms: i64,
 }
 
 impl std::ops::Deref for ServerState {
@@ -56,6 +60,7 @@ impl ServerState {
         let platform = PlatformDatabase::open(&settings.platform).await?;
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
-        Ok(Self(Arc::new(Inner { settings, platform, liquidity, vault, job_queued, events_appended })))
+        let started_at_ms = now_ms();
+        Ok(Self(Arc::new(Inner { settings, platform, liquidity, vault, job_queued, events_appended, started_at_ms })))
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! [`route`] chains exact integer quotes; [`sizing`] finds the best integer input of a
 //! constant-product cycle with a proof; [`slippage`] and [`multi_hop`] say what a trade
-//! loses against the price; [`calculator`] has the same questions in real numbers, for
-//! people who ask with round figures. Other files help these.
+//! loses against the price; [`calculator`] takes the same questions in decimal figures, for
+//! people who ask with round ones. Other files help these.
 
 pub mod calculator;
+mod decimal;
 mod moebius;
 pub mod multi_hop;
 pub mod route;

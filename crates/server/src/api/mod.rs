@@ -1,5 +1,6 @@
 //! The routes, one file per area.
 
+mod calculators;
 mod health;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(health::routes())
+    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes())
 }
 
 /// The description of the interface.

@@ -121,6 +121,46 @@ pub enum DatabaseError {
         /// The feed.
         feed: String,
     },
+    /// The user has as many unfinished jobs as may be.
+    #[error("{owner} has {unfinished} unfinished jobs and may have {quota}: wait for one to end, or cancel one")]
+    Quota {
+        /// The user.
+        owner: String,
+        /// Jobs that are queued or at work.
+        unfinished: u64,
+        /// How many may be.
+        quota: u32,
+    },
+    /// There is no such job.
+    #[error("there is no job `{job_id}`; `assay job list` shows them")]
+    UnknownJob {
+        /// What was asked for.
+        job_id: String,
+    },
+    /// The job's status does not allow this.
+    #[error("job {job_id} is {status} and cannot be {action}; only cancelled and failed jobs can")]
+    JobState {
+        /// The job.
+        job_id: String,
+        /// Its status.
+        status: &'static str,
+        /// What was asked for.
+        action: &'static str,
+    },
+    /// The files of a job could not be made visible; nothing was changed.
+    #[error("the files of job {job_id} cannot be put in place: {source}")]
+    Publish {
+        /// The job.
+        job_id: String,
+        /// Why.
+        source: Box<crate::StoreError>,
+    },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {reason}")]
+    Random {
+        /// Why.
+        reason: String,
+    },
     /// Rows of one change do not belong together.
     #[error("{field} `{found}` where the round has `{expected}`")]
     Mismatch {

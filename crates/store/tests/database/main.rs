@@ -7,11 +7,14 @@
 )]
 
 mod both;
+mod deliveries;
 mod events;
 mod faults;
 mod jobs;
 mod leases;
+mod models;
 mod rights;
 mod rounds;
 mod samples;
+mod scheduled;
 mod streams;

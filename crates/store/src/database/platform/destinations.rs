@@ -1,1 +1,326 @@
-//! Where signals are sent.
+//! Where signals are sent, and how far each destination has come.
+
+use std::str::FromStr;
+
+use serde_json::json;
+
+use super::events::{self, NewEvent};
+use super::{PlatformDatabase, counters};
+use crate::database::DatabaseError;
+use crate::database::pool::Transaction;
+use crate::database::statement::{Argument, Row, Statement, signed};
+
+/// Most destinations in one answer.
+pub const MAX_DESTINATIONS: u32 = 1_000;
+
+/// How a destination is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DestinationKind {
+    /// An HTTP POST per signal.
+    Webhook,
+    /// A subject of NATS JetStream.
+    Nats,
+    /// A topic of Kafka.
+    Kafka,
+}
+
+impl DestinationKind {
+    /// The word in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Nats => "nats",
+            Self::Kafka => "kafka",
+        }
+    }
+}
+
+impl FromStr for DestinationKind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = [Self::Webhook, Self::Nats, Self::Kafka];
+        let found = all.into_iter().find(|kind| kind.name() == word);
+        found.ok_or_else(|| format!("`{word}` is none of webhook, nats, kafka"))
+    }
+}
+
+/// A destination to add; it begins active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDestination {
+    /// Its id.
+    pub destination_id: String,
+    /// The model whose signals it gets.
+    pub model_id: String,
+    /// The user it belongs to.
+    pub owner: String,
+    /// How it is spoken to.
+    pub kind: DestinationKind,
+    /// The URL of a webhook, the subject or the topic.
+    pub target: String,
+    /// The sealed secret that signs its messages, in hexadecimal.
+    pub secret: Option<String>,
+    /// Whether it is sent heartbeats.
+    pub heartbeats: bool,
+    /// The first signal it gets.
+    pub next_seq: u64,
+}
+
+/// A destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its id.
+    pub destination_id: String,
+    /// Its place in the list.
+    pub number: u64,
+    /// The model whose signals it gets.
+    pub model_id: String,
+    /// The user it belongs to.
+    pub owner: String,
+    /// How it is spoken to.
+    pub kind: DestinationKind,
+    /// The URL of a webhook, the subject or the topic.
+    pub target: String,
+    /// The sealed secret that signs its messages, in hexadecimal.
+    pub secret: Option<String>,
+    /// Whether it is sent heartbeats.
+    pub heartbeats: bool,
+    /// Whether signals are sent to it.
+    pub is_active: bool,
+    /// The next signal it gets.
+    pub next_seq: u64,
+    /// Attempts that failed since the last that did not.
+    pub failures: u64,
+    /// When it is tried again, in ms since 1970; 0 for now.
+    pub retry_at: i64,
+    /// Why the last attempt failed, or why it is paused.
+    pub last_error: Option<String>,
+    /// When it was added, in ms since 1970.
+    pub created_at: i64,
+    /// When it was last changed, in ms since 1970.
+    pub updated_at: i64,
+}
+
+const COLUMNS: &str = "destination_id, number, model_id, owner, kind, target, secret, heartbeats, status, next_seq, \
+                       failures, retry_at, last_error, created_at, updated_at";
+
+impl Destination {
+    fn read(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            destination_id: row.get("destination_id")?,
+            number: row.count("number")?,
+            model_id: row.get("model_id")?,
+            owner: row.get("owner")?,
+            kind: row.parse("kind")?,
+            target: row.get("target")?,
+            secret: row.get("secret")?,
+            heartbeats: row.get("heartbeats")?,
+            is_active: row.get::<String>("status")? == "active",
+            next_seq: row.count("next_seq")?,
+            failures: row.count("failures")?,
+            retry_at: row.get("retry_at")?,
+            last_error: row.get("last_error")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        })
+    }
+
+    /// What the event stream tells: the target, which may hold a secret path, is left out.
+    fn event(&self, is_removed: bool) -> NewEvent {
+        let status = if self.is_active { "active" } else { "paused" };
+        let payload = json!({
+            "destination_id": self.destination_id, "model_id": self.model_id, "kind": self.kind.name(),
+            "status": if is_removed { "removed" } else { status }, "next_seq": self.next_seq,
+            "failures": self.failures, "last_error": self.last_error,
+        });
+        NewEvent {
+            topic: "destination".to_owned(),
+            subject: self.destination_id.clone(),
+            owner: Some(self.owner.clone()),
+            payload: payload.to_string(),
+        }
+    }
+}
+
+/// Tells the event stream how a destination stands within `transaction`.
+pub(super) async fn tell(transaction: &mut Transaction, id: &str, now_ms: i64) -> Result<(), DatabaseError> {
+    match read(transaction, id).await? {
+        Some(destination) => events::append(transaction, &[destination.event(false)], now_ms).await,
+        None => Ok(()),
+    }
+}
+
+async fn read(transaction: &mut Transaction, id: &str) -> Result<Option<Destination>, DatabaseError> {
+    let sql = format!("SELECT {COLUMNS} FROM destinations WHERE destination_id = $1");
+    let row = transaction.fetch_one(Statement::new("read a destination", sql).bind(id)).await?;
+    row.as_ref().map(Destination::read).transpose()
+}
+
+impl PlatformDatabase {
+    /// Adds a destination.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn insert_destination(&self, new: &NewDestination, now_ms: i64) -> Result<Destination, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        let number = counters::take(&mut transaction, "destinations", 1).await?;
+        let sql = format!(
+            "INSERT INTO destinations ({COLUMNS}) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, 0, 0, NULL, $10, $10)"
+        );
+        let statement = Statement::new("add a destination", sql)
+            .bind(&new.destination_id)
+            .bind(signed("number", number)?)
+            .bind(&new.model_id)
+            .bind(&new.owner)
+            .bind(new.kind.name())
+            .bind(&new.target)
+            .bind(Argument::from(&new.secret))
+            .bind(new.heartbeats)
+            .bind(signed("next_seq", new.next_seq)?)
+            .bind(now_ms);
+        transaction.execute(statement).await?;
+        tell(&mut transaction, &new.destination_id, now_ms).await?;
+        let added = read(&mut transaction, &new.destination_id).await?;
+        transaction.commit().await?;
+        let damaged = || DatabaseError::Damaged { column: "destination_id", value: new.destination_id.clone() };
+        added.ok_or_else(damaged)
+    }
+
+    /// A destination; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn destination(&self, id: &str) -> Result<Option<Destination>, DatabaseError> {
+        let sql = format!("SELECT {COLUMNS} FROM destinations WHERE destination_id = $1");
+        let rows = self.pool.fetch(Statement::new("read a destination", sql).bind(id)).await?;
+        rows.first().map(Destination::read).transpose()
+    }
+
+    /// Destinations by number, those above `after`, of one owner and one model or of all; at
+    /// most `limit` and [`MAX_DESTINATIONS`].
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn destinations(
+        &self,
+        owner: Option<&str>,
+        model_id: Option<&str>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Destination>, DatabaseError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM destinations WHERE number > $1 AND ($2 = '' OR owner = $2) \
+             AND ($3 = '' OR model_id = $3) ORDER BY number LIMIT $4"
+        );
+        let statement = Statement::new("list destinations", sql)
+            .bind(signed("number", after)?)
+            .bind(owner.unwrap_or_default())
+            .bind(model_id.unwrap_or_default())
+            .bind(i64::from(limit.min(MAX_DESTINATIONS)));
+        self.pool.fetch(statement).await?.iter().map(Destination::read).collect()
+    }
+
+    /// How many destinations a user has.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn count_destinations(&self, owner: &str) -> Result<u64, DatabaseError> {
+        let sql = "SELECT COUNT(*) AS total FROM destinations WHERE owner = $1";
+        let rows = self.pool.fetch(Statement::new("count destinations", sql).bind(owner)).await?;
+        rows.first().map_or(Ok(0), |row| row.count("total"))
+    }
+
+    /// The active destinations, by number, at most [`MAX_DESTINATIONS`] above `after`.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn active_destinations(&self, after: u64) -> Result<Vec<Destination>, DatabaseError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM destinations WHERE number > $1 AND status = 'active' ORDER BY number LIMIT $2"
+        );
+        let statement = Statement::new("list active destinations", sql)
+            .bind(signed("number", after)?)
+            .bind(i64::from(MAX_DESTINATIONS));
+        self.pool.fetch(statement).await?.iter().map(Destination::read).collect()
+    }
+
+    /// The active destinations that have not got all stored signals and do not wait after a
+    /// failure: their ids.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn destinations_behind(&self, now_ms: i64) -> Result<Vec<String>, DatabaseError> {
+        let sql = "SELECT destination_id FROM destinations d WHERE status = 'active' AND retry_at <= $1 AND EXISTS \
+                   (SELECT 1 FROM signals s WHERE s.model_id = d.model_id AND s.seq >= d.next_seq)";
+        let rows = self.pool.fetch(Statement::new("find what waits to be sent", sql).bind(now_ms)).await?;
+        rows.iter().map(|row| row.get("destination_id")).collect()
+    }
+
+    /// Pauses a destination, or lets it go on at once; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn set_destination_active(
+        &self,
+        id: &str,
+        is_active: bool,
+        now_ms: i64,
+    ) -> Result<Option<Destination>, DatabaseError> {
+        let sql = if is_active {
+            "UPDATE destinations SET status = 'active', failures = 0, retry_at = 0, last_error = NULL, \
+             updated_at = $1 WHERE destination_id = $2"
+        } else {
+            "UPDATE destinations SET status = 'paused', updated_at = $1 WHERE destination_id = $2"
+        };
+        self.change_destination(Statement::new("change a destination", sql).bind(now_ms).bind(id), id, now_ms).await
+    }
+
+    /// Sends a destination on from signal `next_seq`; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn rewind_destination(
+        &self,
+        id: &str,
+        next_seq: u64,
+        now_ms: i64,
+    ) -> Result<Option<Destination>, DatabaseError> {
+        let sql = "UPDATE destinations SET next_seq = $1, retry_at = 0, updated_at = $2 WHERE destination_id = $3";
+        let statement =
+            Statement::new("rewind a destination", sql).bind(signed("next_seq", next_seq)?).bind(now_ms).bind(id);
+        self.change_destination(statement, id, now_ms).await
+    }
+
+    async fn change_destination(
+        &self,
+        statement: Statement,
+        id: &str,
+        now_ms: i64,
+    ) -> Result<Option<Destination>, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        transaction.execute(statement).await?;
+        tell(&mut transaction, id, now_ms).await?;
+        let changed = read(&mut transaction, id).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    /// Removes a destination with its log; whether there was one.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn remove_destination(&self, id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        let Some(destination) = read(&mut transaction, id).await? else { return Ok(false) };
+        for sql in
+            ["DELETE FROM deliveries WHERE destination_id = $1", "DELETE FROM destinations WHERE destination_id = $1"]
+        {
+            transaction.execute(Statement::new("remove a destination", sql).bind(id)).await?;
+        }
+        events::append(&mut transaction, &[destination.event(true)], now_ms).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

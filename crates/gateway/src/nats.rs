@@ -1,0 +1,104 @@
+//! NATS JetStream: signals on `assay.signals.MODEL`, each stored by the server once.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::context::Context;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::{ConnectOptions, HeaderMap};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::error::Refusal;
+use crate::message::{Event, Message};
+use crate::settings::GatewaySettings;
+use crate::subject::{SIGNALS, heartbeats_of};
+
+/// The stream that is made where no stream has the subjects.
+pub const NATS_STREAM: &str = "ASSAY_SIGNALS";
+/// How long that stream keeps signals.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How long the server remembers a message id, and so takes no signal twice.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Publishes over one connection, made anew after each failure: a connection that heals by
+/// itself would send what was given up long ago.
+pub(crate) struct Nats {
+    url: String,
+    timeout: Duration,
+    context: Mutex<Option<Context>>,
+}
+
+impl Nats {
+    pub fn new(settings: &GatewaySettings) -> Option<Self> {
+        let url = settings.nats_url.as_ref()?.reveal().to_owned();
+        Some(Self { url, timeout: settings.send_timeout, context: Mutex::new(None) })
+    }
+
+    pub async fn send(&self, subject: &str, message: &Message) -> Result<(), Refusal> {
+        let sent = match timeout(self.timeout, self.publish(subject, message)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(Refusal::passing(format!("NATS did not answer within {} s", self.timeout.as_secs()))),
+        };
+        if sent.is_err() {
+            self.context.lock().await.take();
+        }
+        sent
+    }
+
+    async fn publish(&self, subject: &str, message: &Message) -> Result<(), Refusal> {
+        let context = self.context().await?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in message.headers() {
+            headers.insert(name, value);
+        }
+        if let Some(seq) = message.seq {
+            headers.insert(NATS_MESSAGE_ID, format!("{}:{seq}", message.model_id));
+        }
+        let body = message.body.as_bytes().to_vec().into();
+        if message.event == Event::Heartbeat {
+            // It is about now: nobody needs it later, so it is not stored.
+            let client = context.client();
+            let subject = heartbeats_of(&message.model_id);
+            client.publish_with_headers(subject, headers, body).await.map_err(|error| Refusal::caused(&error))?;
+            return client.flush().await.map_err(|error| Refusal::caused(&error));
+        }
+        let sent = context.publish_with_headers(subject.to_owned(), headers, body).await;
+        sent.map_err(|error| Refusal::caused(&error))?.await.map_err(|error| Refusal::caused(&error))?;
+        Ok(())
+    }
+
+    /// The connection, made and its stream with it where they are missing.
+    async fn context(&self) -> Result<Context, Refusal> {
+        let mut kept = self.context.lock().await;
+        if let Some(context) = kept.as_ref().filter(|context| context.client().connection_state() == State::Connected) {
+            return Ok(context.clone());
+        }
+        *kept = None;
+        let client = ConnectOptions::new()
+            .name("assay")
+            .connection_timeout(self.timeout)
+            .request_timeout(Some(self.timeout))
+            .max_reconnects(1)
+            .connect(self.url.as_str())
+            .await
+            .map_err(|error| Refusal::passing(format!("NATS cannot be reached: {}", error.kind())))?;
+        let mut context = async_nats::jetstream::new(client);
+        context.set_timeout(self.timeout);
+        let config = Config {
+            name: NATS_STREAM.to_owned(),
+            subjects: vec![format!("{SIGNALS}.*")],
+            storage: StorageType::File,
+            discard: DiscardPolicy::Old,
+            max_age: KEPT,
+            duplicate_window: DUPLICATE_WINDOW,
+            ..Config::default()
+        };
+        if context.stream_by_subject(format!("{SIGNALS}.*")).await.is_err() {
+            context.get_or_create_stream(config).await.map_err(|error| Refusal::caused(&error))?;
+        }
+        *kept = Some(context.clone());
+        Ok(context)
+    }
+}

@@ -1,1 +1,0 @@
-//! Scheduled jobs: queue, leases with fencing tokens, progress and outcome.
