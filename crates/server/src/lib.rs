@@ -10,6 +10,7 @@ mod extract;
 mod number;
 mod page;
 mod problem;
+mod quiet;
 mod state;
 #[cfg(test)]
 mod testing;

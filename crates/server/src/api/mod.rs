@@ -2,6 +2,7 @@
 
 mod calculators;
 mod health;
+mod models;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -11,7 +12,7 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes())
+    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes()).merge(models::routes())
 }
 
 /// The description of the interface.
