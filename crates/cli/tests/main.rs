@@ -16,6 +16,7 @@ mod demo;
 mod disk;
 mod features;
 mod follow;
+mod jobs;
 mod lp;
 mod models;
 mod pool;

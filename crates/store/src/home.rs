@@ -21,6 +21,8 @@ use crate::vault::{KEY_FILE, Vault};
 /// objects/      artefacts by SHA-256
 /// trials.jsonl  every evaluation on a test period
 /// keys/         the signing key, and the key of the vault
+/// files/        what users give to jobs
+/// backtests/    reports of scheduled back-tests
 /// locks/        lock files
 /// stop          there while everything that sends is stopped
 /// ```
@@ -55,6 +57,12 @@ impl Home {
     #[must_use]
     pub fn lake(&self) -> PathBuf {
         self.path.join("lake")
+    }
+
+    /// Where the files are that users give to jobs.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.path.join("files")
     }
 
     /// Where computed feature tables are.

@@ -16,6 +16,10 @@ mod signals;
 mod streams;
 mod tables;
 
+pub use access::{
+    AuditEntry, CredentialRow, IdempotentClaim, KeyRow, NewAudit, NewIdempotent, Session, StoredReply, UserChange,
+    UserRow,
+};
 pub use datasets::DatasetRow;
 pub use deliveries::{
     Delivery, DeliveryOutcome, DeliveryReport, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, Setback,
