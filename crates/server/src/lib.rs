@@ -13,6 +13,7 @@ mod observe;
 mod page;
 mod parts;
 mod problem;
+mod quiet;
 mod serve;
 mod state;
 #[cfg(test)]

@@ -223,6 +223,10 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
+            // Where things lie on this machine is nobody's business over the network.
+            (JobError::Store(StoreError::NotFound { what, id, .. }), _) => return Self::not_found(what, id),
+            (JobError::NotFound(_), _) => Code::NotFound,
+            (JobError::Conflict(_), _) => Code::Conflict,
             (_, ErrorKind::BadInput) => Code::BadRequest,
             (_, ErrorKind::CheckFailed) => Code::CheckFailed,
             (_, ErrorKind::Failed) => Code::Internal,

@@ -6,6 +6,7 @@ mod describe;
 mod events;
 mod health;
 mod keys;
+mod models;
 mod pages;
 mod session;
 mod siwe;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .merge(events::routes())
         .merge(health::routes())
         .merge(keys::routes())
+        .merge(models::routes())
         .merge(session::routes())
         .merge(siwe::routes())
         .merge(users::routes())

@@ -31,4 +31,5 @@ pub use platform::{
     RunRow, ScheduledJob, Session, Setback, StoredReply, StoredSignal, Stream, StreamMode, StreamStatus, UserChange,
     UserRow, WorkerLease,
 };
+pub use platform::{MAX_MODELS, ModelRow, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

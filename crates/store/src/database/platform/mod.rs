@@ -27,6 +27,7 @@ pub use deliveries::{
 pub use destinations::{Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
 pub use feeds::{Checkpoint, CommittedClose, FeedCandle};
+pub use models::{MAX_MODELS, ModelRow, Reader};
 pub use runs::RunRow;
 pub use scheduled_jobs::{
     JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob, ScheduledJob, WorkerLease,
