@@ -22,7 +22,7 @@ async fn wrong_bodies_are_named() {
         (br#"{"name":5,"role":"viewer"}"#.to_vec(), Some("name")),
         (br#"{"name":"a","role":"king"}"#.to_vec(), Some("role")),
         (br#"{"name":"a","role":"viewer","admin":true}"#.to_vec(), Some("admin")),
-        (br#"{"name":"a","name":"b","role":"viewer"}"#.to_vec(), Some("name")),
+        (br#"{"name":"a","name":"b","role":"viewer"}"#.to_vec(), None),
         (br#"{"name":"a\u0000b","role":"viewer"}"#.to_vec(), Some("name")),
         (br#"{"name":"","role":"viewer"}"#.to_vec(), Some("name")),
         (br#"{"name":"a","role":"viewer","address":"0x12"}"#.to_vec(), Some("address")),
