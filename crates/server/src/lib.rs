@@ -5,7 +5,9 @@
 
 pub mod access;
 mod api;
+mod audience;
 mod clock;
+pub mod delivery;
 mod extract;
 mod number;
 mod page;

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use assay_gateway::{Dispatcher, GatewaySettings, Hub};
 use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
-use assay_store::{Home, Vault};
-use tokio::sync::Notify;
+use assay_store::{Home, Stop, Vault};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::now_ms;
+
+/// Sockets that listen to signals at once; those beyond are refused.
+pub const MAX_SIGNAL_SOCKETS: usize = 4_096;
 
 /// Where a server keeps what.
 #[derive(Debug, Clone)]
@@ -19,6 +23,8 @@ pub struct Settings {
     pub platform: DatabaseLocation,
     /// The database of liquidity jobs and rounds.
     pub liquidity: DatabaseLocation,
+    /// Where signals may go.
+    pub gateway: GatewaySettings,
 }
 
 /// Shared by all handlers; cloning is cheap.
@@ -39,6 +45,14 @@ pub struct Inner {
     pub job_queued: Notify,
     /// Told after events were appended by this process.
     pub events_appended: Notify,
+    /// Tells sockets and destinations of stored signals.
+    pub hub: Hub,
+    /// Sends signals to destinations.
+    pub dispatcher: Dispatcher,
+    /// Whether everything that sends is stopped.
+    pub stop: Stop,
+    /// Places for sockets that listen to signals.
+    pub signal_sockets: Arc<Semaphore>,
     /// When the server started, in ms since 1970.
     pub started_at_ms: i64,
 }
@@ -60,7 +74,24 @@ impl ServerState {
         let platform = PlatformDatabase::open(&settings.platform).await?;
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
+        let (hub, stop) = (Hub::new(), Stop::at(&settings.home));
+        let gateway = settings.gateway.clone();
+        let dispatcher = Dispatcher::new(platform.clone(), vault.clone(), stop.clone(), hub.clone(), gateway)
+            .map_err(|error| assay_jobs::JobError::Failed(error.to_string()))?;
+        let signal_sockets = Arc::new(Semaphore::new(MAX_SIGNAL_SOCKETS));
         let started_at_ms = now_ms();
-        Ok(Self(Arc::new(Inner { settings, platform, liquidity, vault, job_queued, events_appended, started_at_ms })))
+        Ok(Self(Arc::new(Inner {
+            settings,
+            platform,
+            liquidity,
+            vault,
+            job_queued,
+            events_appended,
+            hub,
+            dispatcher,
+            stop,
+            signal_sockets,
+            started_at_ms,
+        })))
     }
 }

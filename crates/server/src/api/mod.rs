@@ -1,7 +1,12 @@
 //! The routes, one file per area.
 
 mod calculators;
+mod destinations;
+#[cfg(test)]
+mod gateway_tests;
 mod health;
+mod latency;
+mod stream_socket;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -11,7 +16,12 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes())
+    OpenApiRouter::new()
+        .merge(calculators::routes())
+        .merge(health::routes())
+        .merge(destinations::routes())
+        .merge(latency::routes())
+        .merge(stream_socket::routes())
 }
 
 /// The description of the interface.

@@ -24,10 +24,10 @@ pub use jobs::{
 };
 pub use location::{DatabaseLocation, PostgresUrl};
 pub use platform::{
-    Checkpoint, CommittedClose, DatasetRow, Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationKind,
-    Event, EventPage, FeedCandle, JobEffects, JobEnding, JobFilter, JobStatus, KEPT_DELIVERIES, LeasedJob,
-    LoggedDelivery, MAX_ATTEMPTS, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewDestination, NewEvent,
-    NewJob, NewStream, PlatformDatabase, RunRow, ScheduledJob, Setback, StoredSignal, Stream, StreamMode, StreamStatus,
-    WorkerLease,
+    Audience, Checkpoint, CommittedClose, DatasetRow, Delivery, DeliveryOutcome, DeliveryReport, Destination,
+    DestinationKind, Event, EventPage, FeedCandle, JobEffects, JobEnding, JobFilter, JobStatus, KEPT_DELIVERIES,
+    LeasedJob, LoggedDelivery, MAX_ATTEMPTS, MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewDestination,
+    NewEvent, NewJob, NewStream, PlatformDatabase, RunRow, ScheduledJob, Setback, StoredSignal, Stream, StreamMode,
+    StreamStatus, WorkerLease,
 };
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};
