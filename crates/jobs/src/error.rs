@@ -31,9 +31,18 @@ pub enum JobError {
     /// A check did not hold.
     #[error("{0}")]
     Check(String),
+    /// There is no such thing; the text says how to find those that there are.
+    #[error("{0}")]
+    NotFound(String),
+    /// Something else is there already.
+    #[error("{0}")]
+    Conflict(String),
     /// The work was tried and failed.
     #[error("{0}")]
     Failed(String),
+    /// The work was ended on request; what it keeps, it has kept.
+    #[error("cancelled; resumed, it goes on from what it kept")]
+    Cancelled,
     /// Local state.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,12 +76,19 @@ pub enum JobError {
 }
 
 impl JobError {
+    /// Whether something that the work needs is held by another process, so that it may be
+    /// tried later.
+    #[must_use]
+    pub const fn is_in_use(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Locked { .. }) | Self::Lake(LakeError::Locked { .. }))
+    }
+
     /// How a caller should take it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Check(_) => ErrorKind::CheckFailed,
-            Self::Failed(_) => ErrorKind::Failed,
+            Self::Failed(_) | Self::Cancelled => ErrorKind::Failed,
             Self::Store(StoreError::Corrupt { .. }) => ErrorKind::CheckFailed,
             Self::Store(StoreError::Io { source, action: "read", .. }) if is_wrong_file(source.kind()) => {
                 ErrorKind::BadInput

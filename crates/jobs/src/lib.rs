@@ -12,6 +12,7 @@ mod feature_store;
 pub mod jobs;
 mod progress;
 pub mod report;
+pub mod request;
 pub mod sample;
 mod state_file;
 mod table_file;
@@ -26,7 +27,8 @@ pub use assay_store::database::DatabaseLocation;
 pub use assay_types::{Dataset, FillRule, Hash, Market, Money, Price, Qty, Timeframe};
 pub use config_file::read_config;
 pub use error::{ErrorKind, JobError};
-pub use progress::{Advance, Progress};
+pub use progress::{Advance, Progress, Silent};
+pub use request::{JobDone, JobRequest};
 pub use workspace::Workspace;
 
 /// Times as users read and write them.

@@ -29,4 +29,22 @@ pub trait Progress: Sync {
     fn note(&self, text: &str);
     /// The work is over: whatever is drawn must make room for the answer.
     fn done(&self);
+    /// Whether the work is to end: it keeps what it can and gives [`JobError::Cancelled`].
+    /// Asked often.
+    ///
+    /// [`JobError::Cancelled`]: crate::JobError::Cancelled
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &str) {}
+    fn advance(&self, _: &Advance) {}
+    fn note(&self, _: &str) {}
+    fn done(&self) {}
 }

@@ -22,6 +22,8 @@ pub struct Workspace<'a> {
     pub threads: usize,
     /// Whether to write nothing.
     pub dry_run: bool,
+    /// Another address for the interfaces of exchanges, such as a proxy.
+    pub exchange_url: Option<String>,
 }
 
 impl<'a> Workspace<'a> {
@@ -53,7 +55,15 @@ impl<'a> Workspace<'a> {
                 None => local(Path::new(address))?,
             },
         };
-        Ok(Self { home, lake, progress, threads, dry_run })
+        Ok(Self { home, lake, progress, threads, dry_run, exchange_url: None })
+    }
+
+    /// Refuses to go on when the work is to end.
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`].
+    pub fn go_on(&self) -> Result<(), JobError> {
+        if self.progress.is_cancelled() { Err(JobError::Cancelled) } else { Ok(()) }
     }
 }
 

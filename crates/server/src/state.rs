@@ -5,9 +5,11 @@ use std::sync::Arc;
 use assay_gateway::{Dispatcher, GatewaySettings, Hub};
 use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
 use assay_store::{Home, Stop, Vault};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
+use crate::feed::Feed;
 
 /// Sockets that listen to signals at once; those beyond are refused.
 pub const MAX_SIGNAL_SOCKETS: usize = 4_096;
@@ -55,6 +57,40 @@ pub struct Inner {
     pub signal_sockets: Arc<Semaphore>,
     /// When the server started, in ms since 1970.
     pub started_at_ms: i64,
+    /// Who may call, and how often.
+    pub(crate) access: Access,
+    /// New events, for sockets.
+    pub(crate) feed: Feed,
+    /// Becomes true when the server stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+/// Who may call, and how often.
+pub(crate) struct Access {
+    pub options: AccessOptions,
+    pub credentials: Credentials,
+    pub by_address: Buckets,
+    pub by_credential: Buckets,
+    /// Open sockets of the event stream.
+    pub sockets: Arc<Semaphore>,
+}
+
+/// Seconds' worth of requests that may come at once.
+const ADDRESS_BURST_S: u32 = 10;
+const CREDENTIAL_BURST_S: u32 = 2;
+
+impl Access {
+    fn new(options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
+        let limits = options.limits;
+        let credentials = Credentials::new().map_err(|problem| assay_jobs::JobError::Failed(problem.detail))?;
+        Ok(Self {
+            credentials,
+            by_address: Buckets::new(limits.address_per_second, ADDRESS_BURST_S),
+            by_credential: Buckets::new(limits.credential_per_second, CREDENTIAL_BURST_S),
+            sockets: Arc::new(Semaphore::new(limits.sockets)),
+            options,
+        })
+    }
 }
 
 impl std::ops::Deref for ServerState {
@@ -70,6 +106,14 @@ impl ServerState {
     /// # Errors
     /// [`assay_jobs::JobError`] when a database cannot be reached or a key cannot be read.
     pub async fn open(settings: Settings) -> Result<Self, assay_jobs::JobError> {
+        Self::open_with(settings, AccessOptions::default()).await
+    }
+
+    /// The same, with other limits and ways to be reached.
+    ///
+    /// # Errors
+    /// As [`ServerState::open`].
+    pub async fn open_with(settings: Settings, options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
         let vault = settings.home.vault()?;
         let platform = PlatformDatabase::open(&settings.platform).await?;
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
@@ -79,7 +123,8 @@ impl ServerState {
         let dispatcher = Dispatcher::new(platform.clone(), vault.clone(), stop.clone(), hub.clone(), gateway)
             .map_err(|error| assay_jobs::JobError::Failed(error.to_string()))?;
         let signal_sockets = Arc::new(Semaphore::new(MAX_SIGNAL_SOCKETS));
-        let started_at_ms = now_ms();
+        let access = Access::new(options)?;
+        let (feed, (stopping, _)) = (Feed::new(), watch::channel(false));
         Ok(Self(Arc::new(Inner {
             settings,
             platform,
@@ -91,7 +136,10 @@ impl ServerState {
             dispatcher,
             stop,
             signal_sockets,
-            started_at_ms,
+            started_at_ms: now_ms(),
+            access,
+            feed,
+            stopping,
         })))
     }
 }

@@ -10,7 +10,7 @@ use crate::lock::Lock;
 use crate::objects::Objects;
 use crate::runs::Runs;
 use crate::trials::Trials;
-use crate::vault::Vault;
+use crate::vault::{KEY_FILE, Vault};
 
 /// The home folder.
 ///
@@ -21,6 +21,8 @@ use crate::vault::Vault;
 /// objects/      artefacts by SHA-256
 /// trials.jsonl  every evaluation on a test period
 /// keys/         the signing key, and the key of the vault
+/// files/        what users give to jobs
+/// backtests/    reports of scheduled back-tests
 /// locks/        lock files
 /// stop          there while everything that sends is stopped
 /// ```
@@ -57,6 +59,12 @@ impl Home {
         self.path.join("lake")
     }
 
+    /// Where the files are that users give to jobs.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.path.join("files")
+    }
+
     /// Where computed feature tables are.
     #[must_use]
     pub fn features(&self) -> PathBuf {
@@ -72,7 +80,7 @@ impl Home {
     /// The content-addressed objects.
     #[must_use]
     pub fn objects(&self) -> Objects {
-        Objects::new(self.path.join("objects"))
+        Objects::new(&self.path)
     }
 
     /// The trials.
@@ -103,7 +111,7 @@ impl Home {
     /// # Errors
     /// As [`Vault::open`].
     pub fn vault(&self) -> Result<Vault, StoreError> {
-        let path = self.path.join("keys/vault.key");
+        let path = self.path.join(KEY_FILE);
         let _lock = if path.exists() { None } else { Some(self.lock("vault key")?) };
         Vault::open(&path)
     }

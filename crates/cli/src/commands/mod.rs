@@ -5,15 +5,20 @@ mod backtest;
 mod data;
 mod demo;
 mod features;
+mod job;
 mod lp;
 mod miner;
+mod model;
 mod pool;
 mod quote;
 mod run;
 mod show;
 mod signals;
 mod train;
+mod up;
 mod walkforward;
+mod work;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -58,14 +63,36 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Published models: publish, list, show, verify.
+    #[command(subcommand)]
+    Model(model::Model),
+    /// Serve everything: the API, live streams, jobs.
+    Up(up::Up),
     /// Open any run id, hash or content id.
     Show(show::Show),
+    /// Scheduled jobs: list, show, cancel, resume.
+    Job(job::Job),
+    /// Take scheduled jobs and run them, each in a process of its own.
+    Worker(worker::Worker),
+    /// The process of one scheduled job.
+    #[command(hide = true)]
+    Work(work::Work),
 }
 
 /// Runs a command; `Ok(false)` means that a check ran and did not hold.
 pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: &Console<'_>) -> anyhow::Result<bool> {
     let threads = global.threads.map_or_else(available_threads, usize::from);
-    let workspace = Workspace::open(&home(global)?, global.lake.as_deref(), progress, threads, global.dry_run)?;
+    let home = home(global)?;
+    let command = match command {
+        Command::Job(command) => return command.run(&home, global.dry_run, console).map(|()| true),
+        Command::Worker(command) => return command.run(global, &home, threads).map(|()| true),
+        Command::Work(command) => {
+            command.run(global, &home, threads);
+            return Ok(true);
+        }
+        command => command,
+    };
+    let workspace = Workspace::open(&home, global.lake.as_deref(), progress, threads, global.dry_run)?;
     match command {
         Command::Demo(command) => command.run(&workspace, console).map(|()| true),
         Command::Data(command) => command.run(&workspace, console),
@@ -80,7 +107,11 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
+        Command::Model(command) => command.run(&workspace, console),
+        Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
+        // These have a home, but no workspace.
+        Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),
     }
 }
 

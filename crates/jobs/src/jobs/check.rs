@@ -90,6 +90,7 @@ impl Check {
         };
         let mut checked = Checked::default();
         for dataset in datasets {
+            workspace.go_on()?;
             let manifest = match workspace.lake.manifest(&dataset) {
                 Ok(manifest) => manifest,
                 Err(error @ LakeError::Manifest { .. }) => {

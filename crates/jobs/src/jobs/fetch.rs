@@ -1,7 +1,9 @@
 //! From an exchange into the lake.
 
+use std::time::Duration;
+
 use assay_lake::{
-    ALL_TIME, Clock, ExchangeClient, FetchReport, Progress, REQUEST_TIMEOUT_MS, TradeKind, TradeSet, Venue,
+    ALL_TIME, Clock, ExchangeClient, FetchReport, LakeError, Progress, REQUEST_TIMEOUT_MS, TradeKind, TradeSet, Venue,
 };
 use assay_types::time::format_utc;
 use assay_types::{Dataset, Hash, Market, Timeframe};
@@ -10,6 +12,9 @@ use serde::Serialize;
 use crate::error::JobError;
 use crate::progress::Advance;
 use crate::workspace::Workspace;
+
+/// How often is asked whether to end.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What to fetch.
 #[derive(Debug, Clone)]
@@ -80,11 +85,15 @@ impl Fetch {
             match self.timeframe {
                 Some(timeframe) => {
                     let dataset = Dataset { market, timeframe };
-                    report = workspace.lake.fetch(&client, &dataset, range.clone(), progress)?;
+                    let fetch = workspace.lake.lake().fetch(&client, &dataset, range.clone(), progress);
+                    report = unless_cancelled(workspace, fetch)?;
                     // An exchange may have nothing in the range; then there is no dataset.
                     data_hash = workspace.lake.load(&dataset, ALL_TIME).ok().map(|candles| candles.data_hash());
                 }
-                None => report = workspace.lake.fetch_trades(&client, &market, range.clone(), progress)?,
+                None => {
+                    let fetch = workspace.lake.lake().fetch_trades(&client, &market, range.clone(), progress);
+                    report = unless_cancelled(workspace, fetch)?;
+                }
             }
         }
         Ok(Fetched {
@@ -98,6 +107,25 @@ impl Fetch {
             dry_run: workspace.dry_run,
         })
     }
+}
+
+/// Waits for `fetch`, or for the wish to end it: dropped, it loses the page on its way and no
+/// more.
+fn unless_cancelled(
+    workspace: &Workspace,
+    fetch: impl Future<Output = Result<FetchReport, LakeError>>,
+) -> Result<FetchReport, JobError> {
+    let cancelled = async {
+        while !workspace.progress.is_cancelled() {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    workspace.lake.wait(async {
+        tokio::select! {
+            report = fetch => report.map_err(JobError::from),
+            () = cancelled => Err(JobError::Cancelled),
+        }
+    })
 }
 
 /// A client of the interface named `venue`, or of the one that serves the exchange of

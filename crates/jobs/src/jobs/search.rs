@@ -75,6 +75,7 @@ impl Search {
             let (number, config) = trials.propose()?;
             workspace.progress.stage(&format!("trial {} of {}", number + 1, self.trials));
             let result = one_trial(workspace, &prepared, &scaled, &config, number, &mut trials);
+            workspace.go_on()?;
             if let Some(result) = result {
                 trials.finish(number, result.map_err(|error| error.to_string()));
             }
@@ -130,7 +131,7 @@ fn one_trial(
         Ok(session) => session,
         Err(error) => return Some(Err(error)),
     };
-    while !session.is_over() {
+    while !session.is_over() && !workspace.progress.is_cancelled() {
         let step = match session.advance() {
             Ok(step) => step,
             Err(error) => return Some(Err(error)),

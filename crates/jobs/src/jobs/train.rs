@@ -141,6 +141,7 @@ fn train_again(
     let mut session = Session::new(&set, &prepared.config, prepared.config.seed, workspace.threads, Isa::detect())?;
     let mut pace = Pace::start(0);
     while !session.is_over() {
+        workspace.go_on()?;
         let step = session.advance()?;
         pace.tell(workspace, prepared.total_timesteps, &step);
     }
@@ -242,8 +243,12 @@ fn train(
         let step = session.advance()?;
         record.add(&step);
         steps.tell(workspace, prepared.total_timesteps, &step);
-        if step.is_checkpoint {
+        let is_cancelled = workspace.progress.is_cancelled() && !step.is_over;
+        if step.is_checkpoint || is_cancelled {
             record.checkpoint(&session)?;
+        }
+        if is_cancelled {
+            return Err(JobError::Cancelled);
         }
     }
     let (timesteps, best) = (session.trainer().timesteps(), session.best());

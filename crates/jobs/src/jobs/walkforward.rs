@@ -68,6 +68,7 @@ impl WalkForward {
         let ranges = folds(warm_up..candles.len(), self.folds, 0, self.window)?;
         let mut walked = Vec::new();
         for (index, Fold { train, test }) in ranges.into_iter().enumerate() {
+            workspace.go_on()?;
             workspace.progress.stage(&format!("fold {} of {}", index + 1, self.folds));
             let dates = SplitDates {
                 train_start_ms: candles.open_time_ms[train.start],

@@ -99,6 +99,7 @@ impl LpBacktestRequest {
         let last_day_from = (last + 1).saturating_sub(day).max(first);
         let (mut sums, mut day_sums, mut rounds, mut paged) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for number in first..=last {
+            workspace.go_on()?;
             let place = |error| failed(&format!("round {number}"), &error);
             let record = if number < last_day_from {
                 runner.round_of(number, &mut pair)?

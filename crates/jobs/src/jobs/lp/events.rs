@@ -117,6 +117,9 @@ impl<'a> History<'a> {
     /// Events that do not read or do not fit together.
     pub fn skip_to(&mut self, block: u64) -> Result<(), JobError> {
         while let Some(event) = self.next.take_if(|event| event.place.block <= block) {
+            if self.progress.is_cancelled() {
+                return Err(JobError::Cancelled);
+            }
             self.market.apply(&event).map_err(|error| self.failed(&error))?;
             self.pull()?;
         }

@@ -71,6 +71,7 @@ impl PracticeRequest {
         let first = first_round(&runner, self.first, self.rounds, &self.source.events)?;
         let (mut rounds, mut sums) = (Vec::new(), Vec::new());
         for number in first..first.saturating_add(self.rounds) {
+            workspace.go_on()?;
             let record = runner.round_of(number, &mut miners)?;
             Sums::add(&mut sums, &record).map_err(|error| super::failed(&record.round_id, &error))?;
             let round = RoundShown::of(&record, None)?;

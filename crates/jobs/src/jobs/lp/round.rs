@@ -357,6 +357,7 @@ pub(super) fn run_rounds(
     let mut sums = Vec::new();
     let mut simulation = String::new();
     for number in first..first.saturating_add(count) {
+        runner.workspace.go_on()?;
         let record = runner.round_of(number, miners)?;
         Sums::add(&mut sums, &record).map_err(|error| super::failed(&record.round_id, &error))?;
         rounds.push(RoundShown::of(&record, keep(&record, &runner.fixed_path)?.as_deref())?);
