@@ -7,6 +7,7 @@ use assay_store::{Home, Vault};
 use tokio::sync::Notify;
 
 use crate::clock::now_ms;
+use crate::live::Live;
 
 /// Where a server keeps what.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct Inner {
     pub events_appended: Notify,
     /// When the server started, in ms since 1970.
     pub started_at_ms: i64,
+    /// Streams at work, who listens to them, and the stop mark.
+    pub live: Live,
 }
 
 impl std::ops::Deref for ServerState {
@@ -61,6 +64,16 @@ impl ServerState {
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
         let started_at_ms = now_ms();
-        Ok(Self(Arc::new(Inner { settings, platform, liquidity, vault, job_queued, events_appended, started_at_ms })))
+        let live = Live::new(&settings.home);
+        Ok(Self(Arc::new(Inner {
+            settings,
+            platform,
+            liquidity,
+            vault,
+            job_queued,
+            events_appended,
+            started_at_ms,
+            live,
+        })))
     }
 }

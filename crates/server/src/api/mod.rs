@@ -1,7 +1,10 @@
 //! The routes, one file per area.
 
 mod calculators;
+mod control;
 mod health;
+mod signals;
+mod streams;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -11,7 +14,12 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes())
+    OpenApiRouter::new()
+        .merge(calculators::routes())
+        .merge(control::routes())
+        .merge(health::routes())
+        .merge(signals::routes())
+        .merge(streams::routes())
 }
 
 /// The description of the interface.
