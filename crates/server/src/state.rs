@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use assay_gateway::{Dispatcher, GatewaySettings, Hub};
+use assay_gateway::{Dispatcher, GatewaySettings};
 use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
-use assay_store::{Home, Stop, Vault};
+use assay_store::{Home, Vault};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
 use crate::feed::Feed;
+use crate::live::Live;
 
 /// Sockets that listen to signals at once; those beyond are refused.
 pub const MAX_SIGNAL_SOCKETS: usize = 4_096;
@@ -47,12 +48,8 @@ pub struct Inner {
     pub job_queued: Notify,
     /// Told after events were appended by this process.
     pub events_appended: Notify,
-    /// Tells sockets and destinations of stored signals.
-    pub hub: Hub,
     /// Sends signals to destinations.
     pub dispatcher: Dispatcher,
-    /// Whether everything that sends is stopped.
-    pub stop: Stop,
     /// Places for sockets that listen to signals.
     pub signal_sockets: Arc<Semaphore>,
     /// When the server started, in ms since 1970.
@@ -63,6 +60,8 @@ pub struct Inner {
     pub(crate) feed: Feed,
     /// Becomes true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
+    /// Streams at work, who listens to them, and the stop mark.
+    pub live: Live,
 }
 
 /// Who may call, and how often.
@@ -118,9 +117,9 @@ impl ServerState {
         let platform = PlatformDatabase::open(&settings.platform).await?;
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
-        let (hub, stop) = (Hub::new(), Stop::at(&settings.home));
-        let gateway = settings.gateway.clone();
-        let dispatcher = Dispatcher::new(platform.clone(), vault.clone(), stop.clone(), hub.clone(), gateway)
+        let live = Live::new(&settings.home);
+        let (stop, hub, gateway) = (live.stop.clone(), live.hub.clone(), settings.gateway.clone());
+        let dispatcher = Dispatcher::new(platform.clone(), vault.clone(), stop, hub, gateway)
             .map_err(|error| assay_jobs::JobError::Failed(error.to_string()))?;
         let signal_sockets = Arc::new(Semaphore::new(MAX_SIGNAL_SOCKETS));
         let access = Access::new(options)?;
@@ -132,14 +131,13 @@ impl ServerState {
             vault,
             job_queued,
             events_appended,
-            hub,
             dispatcher,
-            stop,
             signal_sockets,
             started_at_ms: now_ms(),
             access,
             feed,
             stopping,
+            live,
         })))
     }
 }

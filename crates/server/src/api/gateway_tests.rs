@@ -80,7 +80,7 @@ async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u6
         .collect();
     let close = CommittedClose { feed: "feed".to_owned(), candle: None, signals, halted: Vec::new() };
     routes.state.platform.commit_close(&close, now_ms()).await.unwrap();
-    routes.state.hub.publish(&published);
+    routes.state.live.hub.publish(&published);
 }
 
 async fn publish(routes: &Routes, model_id: &str, seqs: std::ops::Range<u64>) {
@@ -167,11 +167,11 @@ async fn nothing_is_said_while_stopped_and_all_of_it_after() {
     let mut listener = connect(address, "/v1/stream/m").await;
     read(&mut listener).await;
     let mark = StopMark { at: String::new(), by: "ann".to_owned(), reason: "test".to_owned() };
-    routes.state.stop.set(&mark).unwrap();
+    routes.state.live.stop.set(&mark).unwrap();
     publish(&routes, "m", 0..5).await;
     let silence = tokio::time::timeout(Duration::from_millis(700), listener.next()).await;
     assert!(silence.is_err(), "{silence:?}");
-    routes.state.stop.clear().unwrap();
+    routes.state.live.stop.clear().unwrap();
     for seq in 0..5 {
         assert_eq!(read(&mut listener).await["seq"], seq);
     }
@@ -211,13 +211,13 @@ async fn many_listeners_and_one_that_never_reads_cost_bounded_memory() {
     for _ in 0..1_000 {
         idle.push(bare(address, "/v1/stream/m").await);
     }
-    while routes.state.hub.listeners() < 1_000 {
+    while routes.state.live.hub.listeners() < 1_000 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let each = (resident().saturating_sub(before)) / 1_000;
     assert!(each < 64 << 10, "an idle listener costs {each} bytes");
     drop(idle);
-    while routes.state.hub.listeners() > 0 {
+    while routes.state.live.hub.listeners() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
@@ -235,7 +235,7 @@ async fn many_listeners_and_one_that_never_reads_cost_bounded_memory() {
     stuck.read_to_end(&mut heard).await.unwrap();
     let told = heard.windows(4).any(|part| part == [0x0f, 0xa8, b't', b'o']);
     assert!(told, "closed without the code 4008 after {} bytes", heard.len());
-    while routes.state.hub.listeners() > 0 {
+    while routes.state.live.hub.listeners() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // And the cursor gives everything.

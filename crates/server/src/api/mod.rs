@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod calculators;
+mod control;
 mod describe;
 mod destinations;
 mod events;
@@ -13,8 +14,10 @@ mod latency;
 mod models;
 mod pages;
 mod session;
+mod signals;
 mod siwe;
 mod stream_socket;
+mod streams;
 mod users;
 
 use axum::Router;
@@ -34,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
         .merge(audit_log::routes())
         .merge(calculators::routes())
+        .merge(control::routes())
         .merge(destinations::routes())
         .merge(events::routes())
         .merge(health::routes())
@@ -41,8 +45,10 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .merge(latency::routes())
         .merge(models::routes())
         .merge(session::routes())
+        .merge(signals::routes())
         .merge(siwe::routes())
         .merge(stream_socket::routes())
+        .merge(streams::routes())
         .merge(users::routes())
 }
 

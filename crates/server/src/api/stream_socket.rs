@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use assay_gateway::{Message as GatewayMessage, Notice, Subscription};
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,10 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Scope};
+use crate::access::{Caller, Gate, Presented, Scope};
 use crate::audience::{Hearing, hearing};
 use crate::clock::now_ms;
 use crate::extract::{ApiPath, ApiQuery};
+use crate::parts::stopped;
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
 
@@ -33,6 +34,12 @@ const WRITE_BUFFER: usize = 64 << 10;
 const RESUME_POLL: Duration = Duration::from_millis(250);
 /// The code of a close for a listener that does not keep up.
 pub(crate) const TOO_SLOW: u16 = 4_008;
+/// How often it is looked whether the listener may still hear the model.
+const RECHECK: Duration = Duration::from_secs(5);
+/// The code for a credential that ended, or a model that is private now.
+const NO_LONGER: u16 = 4_401;
+/// The code for a server that stops.
+const GOING_AWAY: u16 = 1_001;
 /// The code for a failure here; the listener may come back.
 const TRY_AGAIN: u16 = 1_013;
 
@@ -80,6 +87,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 async fn stream(
     State(state): State<ServerState>,
     caller: Caller,
+    presented: Option<Extension<Presented>>,
     ApiPath(model_id): ApiPath<String>,
     ApiQuery(from): ApiQuery<From>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -103,7 +111,7 @@ async fn stream(
         .max_message_size(READ_BUFFER)
         .max_frame_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let signals = state.hub.subscribe(&model_id);
+        let signals = state.live.hub.subscribe(&model_id);
         let listener =
             Listener { state, socket, signals, model_id, hearing, next_seq: 0, is_held: false, _place: place };
         // Gone is gone: whoever comes back says from where.
@@ -114,6 +122,8 @@ async fn stream(
 /// A socket and how far it has come.
 struct Listener {
     state: ServerState,
+    caller: Caller,
+    presented: Option<Presented>,
     socket: WebSocket,
     signals: Subscription,
     model_id: String,
@@ -133,6 +143,9 @@ impl Listener {
         let interval = self.state.dispatcher.settings().heartbeat;
         let mut next_heartbeat = Instant::now() + interval;
         let mut is_behind = true;
+        let mut stopping = self.state.stopping.subscribe();
+        let mut recheck = tokio::time::interval(RECHECK);
+        recheck.reset();
         loop {
             if is_behind {
                 self.catch_up().await?;
@@ -157,6 +170,8 @@ impl Listener {
                     let heartbeat = GatewayMessage::heartbeat(&self.model_id, self.next_seq, now_ms());
                     self.send(&heartbeat.body).await?;
                 },
+                _ = recheck.tick() => self.recheck().await?,
+                () = stopped(&mut stopping) => return self.close(GOING_AWAY, "the server stops").await,
                 () = sleep(RESUME_POLL), if self.is_held => is_behind = true,
             }
         }
@@ -176,8 +191,31 @@ impl Listener {
         self.send(&serde_json::to_string(&hello).unwrap_or_default()).await
     }
 
+    /// Sends a listener away whose credential has ended, or who may not hear the model any more.
+    async fn recheck(&mut self) -> Result<(), Gone> {
+        if let Some(presented) = &self.presented {
+            let gate = Gate { by_address: &self.state.access.by_address, address: "socket" };
+            match self.state.access.credentials.check(&self.state.platform, presented, &gate, now_ms()).await {
+                Ok(caller) => self.caller = caller,
+                Err(problem) if problem.code == Code::Unauthenticated => {
+                    return self.close(NO_LONGER, "the credential has ended").await;
+                }
+                // The database is away; what is said comes from it too.
+                Err(_) => return Ok(()),
+            }
+        }
+        match hearing(&self.state, &self.caller, &self.model_id).await {
+            Ok(hearing) => self.hearing = hearing,
+            Err(problem) if problem.code == Code::NotFound => {
+                return self.close(NO_LONGER, "the model may not be heard any more").await;
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     fn is_stopped(&mut self) -> bool {
-        self.is_held = self.state.stop.is_stopped();
+        self.is_held = self.state.live.stop.is_stopped();
         self.is_held
     }
 
