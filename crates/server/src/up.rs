@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use assay_gateway::GatewaySettings;
 use assay_jobs::JobError;
 use assay_store::Home;
 use assay_store::database::DatabaseLocation;
@@ -33,6 +34,8 @@ pub struct UpRequest {
     pub tls: Option<TlsFiles>,
     /// Who may call, and how often.
     pub access: AccessOptions,
+    /// Where signals may go.
+    pub gateway: GatewaySettings,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
 }
@@ -84,6 +87,7 @@ impl UpRequest {
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
             home,
+            gateway: self.gateway,
         };
         Ok(ServeSettings { state, listen: self.listen, tls: self.tls, access: self.access })
     }

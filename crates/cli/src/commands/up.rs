@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use assay_server::access::{AccessOptions, PublicUrl, UnknownWallets};
+use assay_server::delivery::gateway_settings;
 use assay_server::{DEFAULT_LISTEN, LogFormat, Ready, TlsFiles, UpRequest, start_logs, up};
 use clap::Args;
 
@@ -43,6 +44,9 @@ pub struct Up {
     /// Wallets that no user has become users who look, instead of being refused.
     #[arg(long)]
     open_to_viewers: bool,
+    /// Let webhooks go to this machine and to private networks, too.
+    #[arg(long)]
+    allow_private_webhooks: bool,
     /// Make and print another key of the owner, for one who lost theirs.
     #[arg(long)]
     new_owner_key: bool,
@@ -71,6 +75,7 @@ impl Up {
                 unknown_wallets: wallets,
                 ..AccessOptions::default()
             },
+            gateway: gateway_settings(self.allow_private_webhooks, |name| std::env::var(name).ok())?,
             new_owner_key: self.new_owner_key,
         };
         if global.dry_run {

@@ -2,14 +2,22 @@
 
 mod audit_log;
 mod calculators;
+mod control;
 mod describe;
+mod destinations;
 mod events;
+#[cfg(test)]
+mod gateway_tests;
 mod health;
 mod keys;
+mod latency;
 mod models;
 mod pages;
 mod session;
+mod signals;
 mod siwe;
+mod stream_socket;
+mod streams;
 mod users;
 
 use axum::Router;
@@ -29,12 +37,18 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
         .merge(audit_log::routes())
         .merge(calculators::routes())
+        .merge(control::routes())
+        .merge(destinations::routes())
         .merge(events::routes())
         .merge(health::routes())
         .merge(keys::routes())
+        .merge(latency::routes())
         .merge(models::routes())
         .merge(session::routes())
+        .merge(signals::routes())
         .merge(siwe::routes())
+        .merge(stream_socket::routes())
+        .merge(streams::routes())
         .merge(users::routes())
 }
 
