@@ -7,6 +7,7 @@ pub mod access;
 mod api;
 mod clock;
 mod extract;
+mod graphql;
 mod number;
 mod page;
 mod problem;

@@ -7,6 +7,7 @@ use assay_store::{Home, Vault};
 use tokio::sync::Notify;
 
 use crate::clock::now_ms;
+use crate::graphql::{ReadSchema, schema};
 
 /// Where a server keeps what.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct Inner {
     pub events_appended: Notify,
     /// When the server started, in ms since 1970.
     pub started_at_ms: i64,
+    /// Answers questions over GraphQL.
+    pub(crate) graphql: ReadSchema,
 }
 
 impl std::ops::Deref for ServerState {
@@ -61,6 +64,15 @@ impl ServerState {
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
         let started_at_ms = now_ms();
-        Ok(Self(Arc::new(Inner { settings, platform, liquidity, vault, job_queued, events_appended, started_at_ms })))
+        Ok(Self(Arc::new(Inner {
+            settings,
+            platform,
+            liquidity,
+            vault,
+            job_queued,
+            events_appended,
+            started_at_ms,
+            graphql: schema(),
+        })))
     }
 }

@@ -2,7 +2,9 @@
 
 mod calculators;
 mod health;
-mod models;
+mod liquidity;
+pub(crate) mod models;
+mod search;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -12,7 +14,13 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes()).merge(models::routes())
+    OpenApiRouter::new()
+        .merge(calculators::routes())
+        .merge(health::routes())
+        .merge(liquidity::routes())
+        .merge(models::routes())
+        .merge(search::routes())
+        .merge(crate::graphql::routes())
 }
 
 /// The description of the interface.
