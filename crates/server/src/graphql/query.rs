@@ -10,6 +10,7 @@ use super::connect::{connection, paging, told};
 use super::types::{Dataset, Job, LiquidityRound, Model, Run, SignalLine, SignalStream};
 use crate::access::{Caller, Role, Scope};
 use crate::api::models::{card, reader, visible};
+use crate::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::problem::Problem;
 use crate::state::ServerState;
 
@@ -34,6 +35,11 @@ fn problem(error: impl Into<Problem>) -> Error {
     told(error.into())
 }
 
+/// The items that a page may have, for the weight of a question.
+fn page_items(first: Option<i32>) -> usize {
+    first.and_then(|first| usize::try_from(first).ok()).unwrap_or(DEFAULT_LIMIT as usize).clamp(1, MAX_LIMIT as usize)
+}
+
 /// Whether `id` can be one: what cannot is as good as unknown.
 fn is_plausible(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID && !id.contains('\0')
@@ -47,6 +53,7 @@ async fn sees_stream(state: &ServerState, caller: &Caller, owner: &str, mode: &s
 #[Object]
 impl Query {
     /// Scheduled jobs, newest first.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn jobs(
         &self,
         context: &Context<'_>,
@@ -73,6 +80,7 @@ impl Query {
     }
 
     /// Training runs, newest first.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn runs(
         &self,
         context: &Context<'_>,
@@ -86,6 +94,7 @@ impl Query {
     }
 
     /// Datasets of the lake, in the order in which they became known.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn datasets(
         &self,
         context: &Context<'_>,
@@ -99,6 +108,7 @@ impl Query {
     }
 
     /// Published models, newest first.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn models(
         &self,
         context: &Context<'_>,
@@ -123,6 +133,7 @@ impl Query {
     }
 
     /// Live and paper streams, newest first.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn streams(
         &self,
         context: &Context<'_>,
@@ -141,6 +152,7 @@ impl Query {
     }
 
     /// A model's signals, in their order.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn signals(
         &self,
         context: &Context<'_>,
@@ -169,6 +181,7 @@ impl Query {
     }
 
     /// The evaluation or live rounds of a liquidity job, newest first.
+    #[graphql(complexity = "page_items(first) * child_complexity")]
     async fn rounds(
         &self,
         context: &Context<'_>,
