@@ -13,6 +13,7 @@ pub mod postgres;
 mod series;
 mod server;
 mod shapes;
+mod socket;
 mod tcp_proxy;
 
 pub use anvil::Anvil;
@@ -21,4 +22,5 @@ pub use nats::NatsServer;
 pub use node_proxy::{Deed, NodeProxy};
 pub use series::{generate_candles, generate_trades};
 pub use server::{FakeExchange, Request, Series};
+pub use socket::SocketFault;
 pub use tcp_proxy::TcpProxy;

@@ -17,7 +17,7 @@ const SHORT_SLOTS: usize = 2;
 #[derive(Args)]
 pub struct Worker {
     /// The platform database, which this worker shares with its server along with the home:
-    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.sqlite in the home].
+    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.db in the home].
     #[arg(long, value_name = "DATABASE", env = "ASSAY_DATABASE", hide_env_values = true)]
     database: Option<DatabaseLocation>,
     /// Long jobs (training) at once; two short ones run beside them.

@@ -77,20 +77,27 @@ async fn open(
     if plain.is_empty() || plain.len() > MAX_ID || plain.contains('\0') {
         return Err(nothing());
     }
-    for found in [
-        model(&state, &caller, plain).await?,
-        job_or_stream(&state, &caller, plain).await?,
-        liquidity(&state, plain).await?,
-        dataset(&state, plain).await?,
-    ] {
-        if let Some(found) = found {
-            return Ok(ApiJson(found));
-        }
+    if let Some(found) = known(&state, &caller, plain).await? {
+        return Ok(ApiJson(found));
     }
     let hash = plain.parse::<ContentId>().map(ContentId::hash).or_else(|_| plain.parse::<Hash>()).ok();
     let is_prefix = (MIN_PREFIX..=32).contains(&plain.len()) && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
     let found = if hash.is_some() || is_prefix { stored(&state, &caller, plain).await? } else { None };
     found.map(ApiJson).ok_or_else(nothing)
+}
+
+/// What the databases know by exactly that id.
+async fn known(state: &ServerState, caller: &Caller, id: &str) -> Result<Option<Found>, Problem> {
+    if let Some(found) = model(state, caller, id).await? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = job_or_stream(state, caller, id).await? {
+        return Ok(Some(found));
+    }
+    match liquidity(state, id).await? {
+        Some(found) => Ok(Some(found)),
+        None => dataset(state, id).await,
+    }
 }
 
 async fn model(state: &ServerState, caller: &Caller, id: &str) -> Result<Option<Found>, Problem> {
