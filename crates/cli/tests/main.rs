@@ -14,6 +14,7 @@ mod bad_input;
 mod data;
 mod demo;
 mod disk;
+mod doctor;
 mod features;
 mod follow;
 mod jobs;

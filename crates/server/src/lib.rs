@@ -11,6 +11,7 @@ pub mod delivery;
 mod extract;
 mod feed;
 pub mod live;
+mod graphql;
 mod number;
 mod observe;
 mod page;

@@ -11,8 +11,10 @@ mod gateway_tests;
 mod health;
 mod keys;
 mod latency;
-mod models;
+mod liquidity;
+pub(crate) mod models;
 mod pages;
+mod search;
 mod session;
 mod signals;
 mod siwe;
@@ -43,13 +45,16 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .merge(health::routes())
         .merge(keys::routes())
         .merge(latency::routes())
+        .merge(liquidity::routes())
         .merge(models::routes())
+        .merge(search::routes())
         .merge(session::routes())
         .merge(signals::routes())
         .merge(siwe::routes())
         .merge(stream_socket::routes())
         .merge(streams::routes())
         .merge(users::routes())
+        .merge(crate::graphql::routes())
 }
 
 /// The description of the interface.
