@@ -10,6 +10,7 @@ mod extract;
 mod number;
 mod page;
 mod problem;
+pub mod scheduler;
 mod state;
 #[cfg(test)]
 mod testing;

@@ -133,6 +133,9 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
+            (JobError::Database(DatabaseError::Quota { .. }), _) => Code::TooMany,
+            (JobError::Database(DatabaseError::JobState { .. }), _) => Code::Conflict,
+            (JobError::Database(DatabaseError::UnknownJob { .. }), _) => Code::NotFound,
             (_, ErrorKind::BadInput) => Code::BadRequest,
             (_, ErrorKind::CheckFailed) => Code::CheckFailed,
             (_, ErrorKind::Failed) => Code::Internal,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_store::database::{JobEnding, LeasedJob, WorkerLease};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ pub struct Worker {
     /// Which, and how many at once.
     pub lanes: Vec<Lane>,
     /// Tells that a job may be waiting.
-    pub wake: Arc<Notify>,
+    pub wake: watch::Sender<()>,
     /// Called after a job changed.
     pub on_change: Arc<dyn Fn() + Send + Sync>,
 }
@@ -69,6 +69,7 @@ impl Worker {
     async fn serve(self, lane: Lane, mut shutdown: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(lane.slots));
         let mut jobs = JoinSet::new();
+        let mut wake = self.wake.subscribe();
         loop {
             while jobs.try_join_next().is_some() {}
             let permit = tokio::select! {
@@ -97,7 +98,7 @@ impl Worker {
             };
             drop(permit);
             tokio::select! {
-                () = self.wake.notified() => {}
+                _ = wake.changed() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = turned(&mut shutdown, |stop| *stop) => break,
             }
@@ -122,7 +123,7 @@ impl Worker {
             }
         }
         (self.on_change)();
-        self.wake.notify_one();
+        self.wake.send_replace(());
     }
 
     async fn work(

@@ -3,16 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assay_jobs::{DatabaseLocation, JobError, JobRequest};
+use assay_jobs::{DatabaseLocation, JobError};
+use assay_server::scheduler::lanes;
 use assay_store::database::PlatformDatabase;
-use assay_worker::{Lane, Place, Queue, Worker as JobWorker};
+use assay_worker::{Place, Queue, Worker as JobWorker};
 use clap::Args;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::Global;
-
-/// Places for short jobs beside those for long ones.
-const SHORT_SLOTS: usize = 2;
 
 #[derive(Args)]
 pub struct Worker {
@@ -40,7 +38,7 @@ impl Worker {
                 queue,
                 place,
                 lanes: lanes(slots),
-                wake: Arc::new(Notify::new()),
+                wake: watch::Sender::new(()),
                 on_change: Arc::new(|| {}),
             };
             let (stop, shutdown) = watch::channel(false);
@@ -52,12 +50,6 @@ impl Worker {
             Ok(())
         })
     }
-}
-
-/// The places of a worker that shares its server's home.
-fn lanes(slots: usize) -> Vec<Lane> {
-    let (long, short) = JobRequest::KINDS.into_iter().partition(|kind| JobRequest::LONG_KINDS.contains(kind));
-    vec![Lane { kinds: long, slots }, Lane { kinds: short, slots: SHORT_SLOTS }]
 }
 
 /// A name that tells this process from others in leases.

@@ -1,7 +1,11 @@
 //! The routes, one file per area.
 
 mod calculators;
+mod datasets;
 mod health;
+mod jobs;
+mod responses;
+mod runs;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -11,7 +15,12 @@ use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
-    OpenApiRouter::new().merge(calculators::routes()).merge(health::routes())
+    OpenApiRouter::new()
+        .merge(calculators::routes())
+        .merge(datasets::routes())
+        .merge(health::routes())
+        .merge(jobs::routes())
+        .merge(runs::routes())
 }
 
 /// The description of the interface.
