@@ -1,11 +1,13 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 # PYTHON tools for tests and benchmarks live in virtual environments made here; the deployed
 # contracts that the AMM engine is compared with are published packages, in CONTRACTS, and so
-# is the chain node that the indexer follows, in NODE_TOOLS.
+# is the chain node that the indexer follows, in NODE_TOOLS. The NATS server that signals are
+# sent to is a Debian package, unpacked in NATS_TOOLS where it is not installed.
 
 VENV ?= $(CURDIR)/.venv
 CONTRACTS ?= $(CURDIR)/.contracts
 NODE_TOOLS ?= $(CURDIR)/.node-tools
+NATS_TOOLS ?= $(CURDIR)/.nats-tools
 BENCH_VENV ?= $(CURDIR)/.venv-bench
 V3_SIMULATOR ?= $(CURDIR)/.v3-simulator
 ASSAY_TEST_DATA ?= $(CURDIR)/../shared/data
@@ -16,6 +18,7 @@ export ASSAY_PYTHON := $(VENV)/bin/python
 export ASSAY_TEST_DATA
 export ASSAY_CONTRACTS := $(CONTRACTS)
 export ASSAY_NODE_TOOLS := $(NODE_TOOLS)
+export ASSAY_NATS_TOOLS := $(NATS_TOOLS)
 export ASSAY_V3_SIMULATOR := $(V3_SIMULATOR)
 
 # Random operations on each pool kind and its contract in `make verify`.
@@ -24,7 +27,7 @@ FUZZ_OPERATIONS ?= 100000
 # How many times the usual number of random pools the AMM engine's properties hold on in `make verify`.
 AMM_CASES ?= 3
 
-.PHONY: demo build test test-data verify fuzz contracts node-tools lint bench clean-venv cargo-present bench-amm m4-present postgres-present
+.PHONY: demo build test test-data verify fuzz contracts node-tools nats-tools lint bench clean-venv cargo-present bench-amm m4-present postgres-present
 
 demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FILE
 	cargo run --release --locked --quiet -p assay-cli -- demo $(if $(DATA),--data $(DATA))
@@ -32,7 +35,7 @@ demo: cargo-present ## the whole life cycle on the bundled sample, or on DATA=FI
 build: cargo-present ## the release binary: target/release/assay
 	cargo build --release --locked -p assay-cli
 
-test: cargo-present postgres-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready ## every test that needs only the repository
+test: cargo-present postgres-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready $(NATS_TOOLS)/.ready ## every test that needs only the repository
 	cargo test --workspace --locked
 
 test-data: cargo-present postgres-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
@@ -58,6 +61,8 @@ verify: test test-data ## the above, then AMM_CASES times the random pools, and 
 contracts: $(CONTRACTS)/.ready ## the bytecode of the deployed contracts
 
 node-tools: $(NODE_TOOLS)/.ready ## the chain node for tests
+
+nats-tools: $(NATS_TOOLS)/.ready ## the NATS server for tests
 
 lint: cargo-present ## formatting, clippy and documentation, warnings as errors
 	cargo fmt --check
@@ -102,6 +107,16 @@ $(NODE_TOOLS)/.ready: testdata/node/package.json testdata/node/package-lock.json
 	cd $(NODE_TOOLS) && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
 	touch $@
 
+# Needs no rights: the package is unpacked, not installed.
+$(NATS_TOOLS)/.ready:
+	mkdir -p $(NATS_TOOLS)
+	@command -v nats-server >/dev/null || test -x /usr/sbin/nats-server || test -x $(NATS_TOOLS)/usr/sbin/nats-server || { \
+		{ command -v apt-get && command -v dpkg; } >/dev/null || { echo "nats-server is missing, which tests start: install it from https://nats.io/download" >&2; exit 1; }; \
+		echo "unpacking the Debian package nats-server into $(NATS_TOOLS)"; \
+		cd $(NATS_TOOLS) && apt-get download --quiet nats-server && dpkg -x nats-server_*.deb . && rm nats-server_*.deb || \
+		{ echo "the package nats-server cannot be had: on Debian, apt-get update and apt-get install nats-server" >&2; exit 1; }; }
+	touch $@
+
 $(V3_SIMULATOR)/.ready: benches/peers/v3-simulator/package.json benches/peers/v3-simulator/package-lock.json benches/peers/v3-simulator/replay.js
 	@command -v npm >/dev/null || { echo "npm is missing: on Debian, apt-get install npm" >&2; exit 1; }
 	mkdir -p $(V3_SIMULATOR)
@@ -116,4 +131,4 @@ $(BENCH_VENV)/.ready: benches/peers/requirements.txt
 	touch $@
 
 clean-venv:
-	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS) $(NODE_TOOLS) $(V3_SIMULATOR)
+	rm -rf $(VENV) $(BENCH_VENV) $(CONTRACTS) $(NODE_TOOLS) $(NATS_TOOLS) $(V3_SIMULATOR)

@@ -28,7 +28,7 @@ pub struct Platform(PlatformDatabase);
 
 impl Platform {
     pub fn of(home: &Home) -> Self {
-        let location = DatabaseLocation::Sqlite(home.file("platform.sqlite"));
+        let location = DatabaseLocation::Sqlite(home.file("platform.db"));
         Self(RUNTIME.block_on(PlatformDatabase::open(&location)).unwrap())
     }
 
@@ -318,7 +318,7 @@ fn a_request_that_cannot_work_says_what_is_wrong() {
     };
     for (request, word) in [
         (json!({ "kind": "train", "config": { "dataset": "binance/NO-SUCH/1h" } }), "NO-SUCH"),
-        (import("../platform.sqlite"), "files"),
+        (import("../platform.db"), "files"),
         (import("nothing.csv"), "nothing.csv"),
         (json!({ "kind": "check", "more": 1 }), "more"),
     ] {

@@ -18,6 +18,7 @@ mod features;
 mod follow;
 mod jobs;
 mod lp;
+mod models;
 mod pool;
 mod pool_index;
 mod python;

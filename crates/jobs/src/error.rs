@@ -31,6 +31,12 @@ pub enum JobError {
     /// A check did not hold.
     #[error("{0}")]
     Check(String),
+    /// There is no such thing; the text says how to find those that there are.
+    #[error("{0}")]
+    NotFound(String),
+    /// Something else is there already.
+    #[error("{0}")]
+    Conflict(String),
     /// The work was tried and failed.
     #[error("{0}")]
     Failed(String),

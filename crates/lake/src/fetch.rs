@@ -267,7 +267,7 @@ fn is_in(parts: &[Range<i64>], at: i64) -> bool {
 
 /// Windows of at most `span_ms` that cover every missing part; one window may cover
 /// several small parts, so that many holes cost no more requests than none.
-fn windows(missing: &[Range<i64>], span_ms: i64) -> Vec<Range<i64>> {
+pub(crate) fn windows(missing: &[Range<i64>], span_ms: i64) -> Vec<Range<i64>> {
     let mut windows: Vec<Range<i64>> = Vec::new();
     for part in missing {
         let mut start = part.start;

@@ -3,6 +3,7 @@
 
 mod fetch;
 mod import;
+mod live;
 mod resample;
 #[cfg(feature = "s3")]
 mod s3;

@@ -18,10 +18,8 @@ pub const HOME_OWNER: &str = "home";
 pub const LONG_SLOTS: usize = 2;
 /// Short jobs at work at once.
 pub const SHORT_SLOTS: usize = 2;
-/// Time between two looks for jobs whose workers vanished and for old events.
+/// Time between two looks for jobs whose workers vanished.
 const UPKEEP: Duration = Duration::from_secs(2);
-/// Looks between two removals of old events.
-const PRUNE_EVERY: u32 = 150;
 
 /// Takes jobs and runs them until `shutdown` turns true, and gives jobs back whose workers,
 /// wherever they are, have vanished.
@@ -33,13 +31,11 @@ pub async fn run(state: ServerState, shutdown: watch::Receiver<bool>) -> Result<
     let worker = worker(&state)?;
     let wake = worker.wake.clone();
     let upkeep = async {
-        let mut looks: u32 = 0;
         loop {
             tokio::select! {
                 () = state.job_queued.notified() => { wake.send_replace(()); }
                 () = tokio::time::sleep(UPKEEP) => {
-                    looks = looks.wrapping_add(1);
-                    upkeep(&state, looks.is_multiple_of(PRUNE_EVERY)).await;
+                    upkeep(&state).await;
                 }
             }
         }
@@ -51,7 +47,7 @@ pub async fn run(state: ServerState, shutdown: watch::Receiver<bool>) -> Result<
     Ok(())
 }
 
-async fn upkeep(state: &ServerState, is_to_prune: bool) {
+async fn upkeep(state: &ServerState) {
     match state.platform.requeue_expired_jobs(now_ms()).await {
         Ok(0) => {}
         Ok(_) => {
@@ -59,9 +55,6 @@ async fn upkeep(state: &ServerState, is_to_prune: bool) {
             state.events_appended.notify_waiters();
         }
         Err(error) => tracing::warn!(%error, "jobs of vanished workers cannot be given back"),
-    }
-    if is_to_prune && let Err(error) = state.platform.prune_events().await {
-        tracing::warn!(%error, "old events cannot be removed");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::lock::Lock;
 use crate::objects::Objects;
 use crate::runs::Runs;
 use crate::trials::Trials;
-use crate::vault::Vault;
+use crate::vault::{KEY_FILE, Vault};
 
 /// The home folder.
 ///
@@ -80,7 +80,7 @@ impl Home {
     /// The content-addressed objects.
     #[must_use]
     pub fn objects(&self) -> Objects {
-        Objects::new(self.path.join("objects"))
+        Objects::new(&self.path)
     }
 
     /// The trials.
@@ -111,7 +111,7 @@ impl Home {
     /// # Errors
     /// As [`Vault::open`].
     pub fn vault(&self) -> Result<Vault, StoreError> {
-        let path = self.path.join("keys/vault.key");
+        let path = self.path.join(KEY_FILE);
         let _lock = if path.exists() { None } else { Some(self.lock("vault key")?) };
         Vault::open(&path)
     }

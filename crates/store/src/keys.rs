@@ -7,7 +7,7 @@ use assay_types::SigningKey;
 use crate::error::StoreError;
 use crate::files::{read, write_with_mode};
 
-const OWNER_ONLY: u32 = 0o600;
+pub(crate) const OWNER_ONLY: u32 = 0o600;
 const FIX: &str = "restore it from a backup, or move it away and a new key is made (listeners must then learn it)";
 
 /// The Ed25519 signing key in the file at `path` (32 raw bytes), made from the

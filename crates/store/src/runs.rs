@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::files::{read, read_to_string, write_atomic};
 use crate::lock::Lock;
+use crate::vault::{read_opened, seal_file};
 
 /// Hexadecimal digits of a run id; folders with other names are not runs.
 const ID_DIGITS: usize = 32;
@@ -59,6 +60,7 @@ impl Runs {
         RunFolder {
             path: self.folder.join(run_id),
             lock: self.locks.join(format!("run-{run_id}.lock")),
+            home: self.home.clone(),
             run_id: run_id.to_owned(),
         }
     }
@@ -116,6 +118,7 @@ impl Runs {
 pub struct RunFolder {
     path: PathBuf,
     lock: PathBuf,
+    home: PathBuf,
     run_id: String,
 }
 
@@ -171,12 +174,12 @@ impl RunFolder {
         write_atomic(&self.file(name), bytes)
     }
 
-    /// Reads one file of the run.
+    /// Reads one file of the run, opening it when it is sealed.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
+    /// [`StoreError::Io`]; [`StoreError::Corrupt`] when it is sealed and does not open.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        read(&self.file(name))
+        read_opened(&self.home, &self.file(name), &self.context(name))
     }
 
     /// Reads one text file of the run.
@@ -185,6 +188,20 @@ impl RunFolder {
     /// [`StoreError::Io`].
     pub fn read_to_string(&self, name: &str) -> Result<String, StoreError> {
         read_to_string(&self.file(name))
+    }
+
+    /// Seals one file of the run under the home's vault; [`RunFolder::read`] opens it again.
+    /// A file that is not there is as good as sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn seal(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.file(name);
+        if path.exists() { seal_file(&self.home, &path, &self.context(name)) } else { Ok(()) }
+    }
+
+    fn context(&self, name: &str) -> String {
+        format!("run {} {name}", self.run_id)
     }
 
     /// The run's summary.

@@ -6,7 +6,9 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
 use crate::error::StoreError;
-use crate::keys::load_or_create_secret;
+use crate::files::{read, write_with_mode};
+use crate::home::Home;
+use crate::keys::{OWNER_ONLY, load_or_create_secret};
 
 const HEAD: &[u8] = b"assay/sealed/1\n";
 const NONCE_BYTES: usize = 24;
@@ -67,6 +69,41 @@ impl Vault {
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| corrupt("it does not open with this home's key, or belongs elsewhere"))
     }
+}
+
+/// The vault's key in the home folder.
+pub(crate) const KEY_FILE: &str = "keys/vault.key";
+
+/// The bytes of the file at `path`, opened when they are sealed for `context` under the key of
+/// the home folder `home`.
+pub(crate) fn read_opened(home: &Path, path: &Path, context: &str) -> Result<Vec<u8>, StoreError> {
+    open_sealed(home, path, context, read(path)?)
+}
+
+/// `bytes` of the file at `path` as [`read_opened`] gives them.
+pub(crate) fn open_sealed(home: &Path, path: &Path, context: &str, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    if !Vault::is_sealed(&bytes) {
+        return Ok(bytes);
+    }
+    let corrupt = |reason: String| StoreError::Corrupt { path: path.to_owned(), reason, fix: FIX };
+    let key = home.join(KEY_FILE);
+    if !key.exists() {
+        return Err(corrupt(format!("it is sealed and its key {} is not there", key.display())));
+    }
+    Vault::open(&key)?.unseal(context, &bytes).map_err(|error| match error {
+        StoreError::Corrupt { reason, .. } => corrupt(reason),
+        other => other,
+    })
+}
+
+/// Seals the file at `path` in place for `context`; a file that is sealed stays as it is.
+pub(crate) fn seal_file(home: &Path, path: &Path, context: &str) -> Result<(), StoreError> {
+    let bytes = read(path)?;
+    if Vault::is_sealed(&bytes) {
+        return Ok(());
+    }
+    let sealed = Home::at(home).vault()?.seal(context, &bytes)?;
+    write_with_mode(path, &sealed, Some(OWNER_ONLY))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::faults::{Fault, Schedule};
 use crate::shapes::{Shape, busy, candle_row, envelope, refusal, spoil, trade_row};
+use crate::socket::{self, SocketFault, Sockets};
 
 /// What is served.
 #[derive(Debug, Clone, Default)]
@@ -45,13 +46,15 @@ pub struct Request {
     pub too_early: bool,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     series: Mutex<Series>,
     schedule: Mutex<Schedule>,
     count: AtomicU64,
     now_ms: Arc<AtomicI64>,
     wait_until_ms: AtomicI64,
     log: Mutex<Vec<Request>>,
+    sockets: Sockets,
+    address: SocketAddr,
 }
 
 /// A running fake exchange; it stops when dropped.
@@ -78,6 +81,8 @@ impl FakeExchange {
     /// # Panics
     /// When loopback gives no port.
     pub async fn start(series: Series, schedule: Schedule, now_ms: Arc<AtomicI64>) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let inner = Arc::new(Inner {
             series: Mutex::new(series),
             schedule: Mutex::new(schedule),
@@ -85,6 +90,8 @@ impl FakeExchange {
             now_ms,
             wait_until_ms: AtomicI64::new(i64::MIN),
             log: Mutex::new(Vec::new()),
+            sockets: Sockets::new(),
+            address,
         });
         let router = Router::new()
             .route("/api/v3/klines", get(binance))
@@ -93,9 +100,8 @@ impl FakeExchange {
             .route("/api/v3/brokerage/market/products/{id}/candles", get(coinbase_advanced))
             .route("/v5/market/kline", get(bybit))
             .route("/api/v1/market/candles", get(kucoin))
+            .merge(socket::routes())
             .with_state(inner.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("a listening socket is served");
         });
@@ -106,6 +112,29 @@ impl FakeExchange {
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its address for a socket.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Moves the simulated time on; the sockets tell what closed by then.
+    pub fn advance_to(&self, now_ms: i64) {
+        self.inner.now_ms.fetch_max(now_ms, Ordering::SeqCst);
+        self.inner.sockets.tick();
+    }
+
+    /// What goes wrong on the sockets, each fault once, by candle from 0.
+    pub fn set_socket_faults(&self, faults: &[(usize, SocketFault)]) {
+        self.inner.sockets.set_faults(faults);
+    }
+
+    /// Sockets that were joined so far.
+    #[must_use]
+    pub fn socket_connections(&self) -> u64 {
+        self.inner.sockets.connections()
     }
 
     /// Replaces the schedule and counts requests from 0 again.
@@ -280,7 +309,7 @@ async fn serve_candles(inner: &Inner, uri: &Uri, asked: &Asked) -> Answer {
 }
 
 /// The candle as it looks while it is open.
-fn half_formed(row: &Candle) -> Candle {
+pub(crate) fn half_formed(row: &Candle) -> Candle {
     let close = Price((row.open.0 + row.high.0) / 2);
     Candle { close, low: row.low.min(close), volume: assay_types::Qty(row.volume.0 / 2), ..*row }
 }
@@ -315,6 +344,30 @@ async fn binance_trades(State(inner): State<Arc<Inner>>, Query(query): Query<Par
 }
 
 impl Inner {
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn timeframe(&self) -> Option<Timeframe> {
+        lock(&self.series).timeframe
+    }
+
+    /// The candles that exist, and their length.
+    pub(crate) fn canonical(&self) -> (Vec<Candle>, i64) {
+        let series = lock(&self.series);
+        let exists = |candle: &&Candle| !series.empty.contains(&candle.open_time_ms);
+        let step_ms = series.timeframe.map_or(60_000, Timeframe::ms);
+        (series.candles.iter().filter(exists).copied().collect(), step_ms)
+    }
+
     /// Counts and logs a request, and says what goes wrong with it.
     fn arrive(&self, uri: &Uri) -> Option<Fault> {
         let at_ms = self.now_ms.load(Ordering::SeqCst);

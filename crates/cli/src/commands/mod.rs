@@ -8,12 +8,14 @@ mod features;
 mod job;
 mod lp;
 mod miner;
+mod model;
 mod pool;
 mod quote;
 mod run;
 mod show;
 mod signals;
 mod train;
+mod up;
 mod walkforward;
 mod work;
 mod worker;
@@ -61,6 +63,11 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Published models: publish, list, show, verify.
+    #[command(subcommand)]
+    Model(model::Model),
+    /// Serve everything: the API, live streams, jobs.
+    Up(up::Up),
     /// Open any run id, hash or content id.
     Show(show::Show),
     /// Scheduled jobs: list, show, cancel, resume.
@@ -100,6 +107,8 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Pool(command) => command.run(&workspace, console),
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
+        Command::Model(command) => command.run(&workspace, console),
+        Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
         Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),

@@ -15,7 +15,7 @@ use crate::Global;
 #[derive(Args)]
 pub struct Worker {
     /// The platform database, which this worker shares with its server along with the home:
-    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.sqlite in the home].
+    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.db in the home].
     #[arg(long, value_name = "DATABASE", env = "ASSAY_DATABASE", hide_env_values = true)]
     database: Option<DatabaseLocation>,
     /// Long jobs (training) at once; two short ones run beside them.
@@ -70,7 +70,6 @@ async fn ended() {
                 _ = interrupt => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
     }
     #[cfg(not(unix))]

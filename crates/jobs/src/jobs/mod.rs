@@ -11,6 +11,7 @@ pub mod import;
 pub mod index;
 pub mod list;
 pub mod lp;
+pub mod models;
 mod policy_decider;
 pub mod prepare;
 pub mod quote;

@@ -31,7 +31,7 @@ pub(super) const RULES: Rules = Rules {
 
 const COLUMNS: Columns = Columns { time: 0, open: 1, high: 2, low: 3, close: 4, volume: 5, unit_ms: 1 };
 
-fn symbol(market: &Market) -> Result<String, LakeError> {
+pub(super) fn symbol(market: &Market) -> Result<String, LakeError> {
     match market.symbol.split('-').collect::<Vec<_>>()[..] {
         [base, quote] => Ok(format!("{base}{quote}")),
         _ => Err(LakeError::Unsupported(format!("binance is read for spot pairs only, not {}", market.symbol))),

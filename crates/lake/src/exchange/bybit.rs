@@ -1,7 +1,7 @@
 //! Bybit version 5: `GET /v5/market/kline`. Rows are text, newest first, times are
 //! milliseconds, the newest may be open; errors come with status 200 and a `retCode`.
 
-use assay_types::{Candle, Timeframe};
+use assay_types::{Candle, Market, Timeframe};
 use serde::Deserialize;
 
 use super::page::{Columns, PageError, Rows, candles, json};
@@ -46,19 +46,23 @@ struct Page<'a> {
     list: Rows<'a>,
 }
 
+/// The product group of a market and the venue's word for it.
+pub(super) fn category(market: &Market) -> Result<(&'static str, String), LakeError> {
+    let mut parts = market.symbol.splitn(3, '-');
+    let pair = parts.by_ref().take(2).collect();
+    match parts.next() {
+        None => Ok(("spot", pair)),
+        Some("PERP") => Ok(("linear", pair)),
+        Some(_) => Err(LakeError::Unsupported(format!(
+            "bybit is read for spot pairs and linear perpetuals (BTC-USDT-PERP), not {}",
+            market.symbol
+        ))),
+    }
+}
+
 pub(super) fn url(request: &PageRequest<'_>) -> Result<String, LakeError> {
     let PageRequest { base_url, interval, window, market, .. } = request;
-    let (pair, suffix) = request.parts();
-    let category = match suffix {
-        None => "spot",
-        Some("PERP") => "linear",
-        Some(_) => {
-            return Err(LakeError::Unsupported(format!(
-                "bybit is read for spot pairs and linear perpetuals (BTC-USDT-PERP), not {}",
-                market.symbol
-            )));
-        }
-    };
+    let (category, pair) = category(market)?;
     Ok(format!(
         "{base_url}/v5/market/kline?category={category}&symbol={pair}&interval={interval}&start={}&end={}&limit={}",
         window.start,

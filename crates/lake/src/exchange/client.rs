@@ -71,9 +71,24 @@ impl ExchangeClient {
         &self.clock
     }
 
+    /// The REST address.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// Closed candles of `window` (at most a page), ascending, each open time once;
     /// rows outside the window and the open candle are left out.
     pub(crate) async fn candles(&self, dataset: &Dataset, window: Range<i64>) -> Result<Vec<Candle>, LakeError> {
+        self.candles_closed_by(dataset, window, self.clock.now_ms()).await
+    }
+
+    /// The same with the time that decides which candles are closed.
+    pub(crate) async fn candles_closed_by(
+        &self,
+        dataset: &Dataset,
+        window: Range<i64>,
+        now_ms: i64,
+    ) -> Result<Vec<Candle>, LakeError> {
         let timeframe = dataset.timeframe;
         let request = PageRequest {
             base_url: &self.base_url,
@@ -83,7 +98,6 @@ impl ExchangeClient {
             window: window.clone(),
         };
         let url = self.venue.url(&request)?;
-        let now_ms = self.clock.now_ms();
         let page = self
             .get(&url, |body| {
                 let page = self.venue.page(body)?;
@@ -112,9 +126,27 @@ impl ExchangeClient {
 
     /// Gets and reads an address, again and again within the limits.
     async fn get<T>(&self, url: &str, read: impl Fn(&[u8]) -> Result<T, PageError>) -> Result<T, LakeError> {
+        self.ask(reqwest::Method::GET, url, read).await
+    }
+
+    /// Posts nothing to an address and reads the answer, again and again within the limits.
+    pub(super) async fn post<T>(
+        &self,
+        url: &str,
+        read: impl Fn(&[u8]) -> Result<T, PageError>,
+    ) -> Result<T, LakeError> {
+        self.ask(reqwest::Method::POST, url, read).await
+    }
+
+    async fn ask<T>(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        read: impl Fn(&[u8]) -> Result<T, PageError>,
+    ) -> Result<T, LakeError> {
         let mut last = String::new();
         for attempt in 0..MAX_ATTEMPTS {
-            let wait_ms = match self.attempt(url, attempt).await? {
+            let wait_ms = match self.attempt(&method, url, attempt).await? {
                 Attempt::Body(body) => match read(&body) {
                     Ok(value) => return Ok(value),
                     Err(PageError::Again(detail)) => {
@@ -139,9 +171,9 @@ impl ExchangeClient {
         Err(LakeError::Request { url: url.to_owned(), detail: last, attempts: MAX_ATTEMPTS })
     }
 
-    async fn attempt(&self, url: &str, attempt: u32) -> Result<Attempt, LakeError> {
+    async fn attempt(&self, method: &reqwest::Method, url: &str, attempt: u32) -> Result<Attempt, LakeError> {
         self.clock.sleep_ms(self.free_at_ms.load(Ordering::Relaxed).saturating_sub(self.clock.now_ms())).await;
-        let result = self.exchange(url).await;
+        let result = self.exchange(method, url).await;
         let now_ms = self.clock.now_ms();
         let (status, headers, body) = match result {
             Ok(answer) => answer,
@@ -170,8 +202,8 @@ impl ExchangeClient {
     }
 
     /// Sends one request: status, headers and the whole body, or what failed.
-    async fn exchange(&self, url: &str) -> Result<(u16, Headers, Vec<u8>), String> {
-        let mut response = self.http.get(url).send().await.map_err(|error| causes(&error))?;
+    async fn exchange(&self, method: &reqwest::Method, url: &str) -> Result<(u16, Headers, Vec<u8>), String> {
+        let mut response = self.http.request(method.clone(), url).send().await.map_err(|error| causes(&error))?;
         let status = response.status().as_u16();
         let pairs = response.headers().iter();
         let headers = Headers(

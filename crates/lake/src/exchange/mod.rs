@@ -2,13 +2,18 @@
 //! columns, its limits and its error codes.
 
 mod binance;
+mod binance_socket;
 mod bybit;
+mod bybit_socket;
 mod client;
 mod coinbase_advanced;
 mod coinbase_exchange;
+mod coinbase_socket;
 mod kucoin;
+mod kucoin_socket;
 mod page;
 mod retry;
+mod socket;
 
 use std::fmt;
 use std::ops::Range;
@@ -20,6 +25,7 @@ use crate::LakeError;
 pub use client::{ExchangeClient, REQUEST_TIMEOUT_MS};
 pub(crate) use page::PageError;
 pub(crate) use retry::Headers;
+pub(crate) use socket::{ClosedRule, Heard, SocketRequest, Told};
 
 /// A programming interface candles are fetched from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +125,50 @@ impl Venue {
             Self::Bybit => bybit::pause_ms(headers, now_ms),
             Self::Kucoin => kucoin::pause_ms(headers),
             Self::CoinbaseExchange | Self::CoinbaseAdvanced => 0,
+        }
+    }
+
+    /// How the venue's socket tells that a candle is closed; what it has no socket for.
+    pub(crate) fn closed_rule(self) -> Result<ClosedRule, LakeError> {
+        match self {
+            Self::Binance => Ok(binance_socket::CLOSED),
+            Self::Bybit => Ok(bybit_socket::CLOSED),
+            Self::CoinbaseAdvanced => Ok(coinbase_socket::CLOSED),
+            Self::Kucoin => Ok(kucoin_socket::CLOSED),
+            Self::CoinbaseExchange => Err(LakeError::Unsupported(
+                "the Coinbase Exchange feed has no candles; follow coinbase-advanced, which has the same market"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Where the venue's socket is, and how to join it. `override_url` stands for the public
+    /// address. The address may hold a token: it is not for logs.
+    pub(crate) async fn socket(
+        self,
+        client: &ExchangeClient,
+        market: &Market,
+        timeframe: Timeframe,
+        override_url: Option<&str>,
+    ) -> Result<SocketRequest, LakeError> {
+        self.closed_rule()?;
+        match self {
+            Self::Binance => binance_socket::request(market, self.interval(timeframe)?, override_url),
+            Self::Bybit => bybit_socket::request(market, self.interval(timeframe)?, override_url),
+            Self::CoinbaseAdvanced => Ok(coinbase_socket::request(market, override_url)),
+            Self::Kucoin => kucoin_socket::request(client, market, self.interval(timeframe)?).await,
+            Self::CoinbaseExchange => Err(LakeError::Unsupported(String::new())),
+        }
+    }
+
+    /// What a message of the socket tells.
+    pub(crate) fn hear(self, text: &str, request: &SocketRequest) -> Result<Heard, PageError> {
+        match self {
+            Self::Binance => binance_socket::hear(text),
+            Self::Bybit => bybit_socket::hear(text, request),
+            Self::CoinbaseAdvanced => coinbase_socket::hear(text),
+            Self::Kucoin => kucoin_socket::hear(text, request),
+            Self::CoinbaseExchange => Ok(Heard::default()),
         }
     }
 

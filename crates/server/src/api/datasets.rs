@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::responses::ReadProblems;
 use crate::access::{Caller, Scope};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::page::{Page, PageQuery};
@@ -106,7 +105,8 @@ fn read(row: DatasetRow) -> Result<DatasetDetail, Problem> {
 /// Datasets in the order in which they became known.
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageQuery), responses(
     (status = 200, description = "A page of them", body = Page<Dataset>),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn list(
     State(state): State<ServerState>,
@@ -125,7 +125,8 @@ async fn list(
 #[utoipa::path(get, path = "/v1/datasets/{exchange}/{symbol}/{timeframe}", tag = "datasets",
     params(("exchange" = String, Path), ("symbol" = String, Path), ("timeframe" = String, Path)), responses(
     (status = 200, description = "The dataset", body = DatasetDetail),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn show(
     State(state): State<ServerState>,

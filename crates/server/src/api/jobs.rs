@@ -14,7 +14,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::responses::{ReadProblems, WriteProblems};
 use crate::access::{Caller, Role, Scope};
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
@@ -199,7 +198,8 @@ pub(crate) fn visible_owner(caller: &Caller) -> Option<String> {
 /// Queues a job.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest, responses(
     (status = 201, description = "It is queued", body = Job),
-    WriteProblems,
+    (status = 404, description = "There is no such job, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn submit(
     State(state): State<ServerState>,
@@ -238,7 +238,8 @@ struct JobsQuery {
 /// Jobs, newest first: one's own, or everyone's for owners.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobsQuery), responses(
     (status = 200, description = "A page of them", body = Page<Job>),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn list(
     State(state): State<ServerState>,
@@ -262,7 +263,8 @@ async fn find(state: &ServerState, caller: &Caller, job_id: &str) -> Result<Sche
 /// One job with its request, progress and result.
 #[utoipa::path(get, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = String, Path)), responses(
     (status = 200, description = "The job", body = JobDetail),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn show(
     State(state): State<ServerState>,
@@ -276,7 +278,8 @@ async fn show(
 /// Ends a job, which keeps its last checkpoint. Ending it again changes nothing.
 #[utoipa::path(post, path = "/v1/jobs/{job_id}/cancel", tag = "jobs", params(("job_id" = String, Path)), responses(
     (status = 200, description = "It ends, or has ended", body = Job),
-    WriteProblems,
+    (status = 404, description = "There is no such job, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn cancel(
     State(state): State<ServerState>,
@@ -293,7 +296,8 @@ async fn cancel(
 /// Queues a cancelled or failed job again; it goes on from what it kept.
 #[utoipa::path(post, path = "/v1/jobs/{job_id}/resume", tag = "jobs", params(("job_id" = String, Path)), responses(
     (status = 200, description = "It is queued", body = Job),
-    WriteProblems,
+    (status = 404, description = "There is no such job, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn resume(
     State(state): State<ServerState>,

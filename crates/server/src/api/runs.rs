@@ -21,7 +21,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::jobs::visible_owner;
-use super::responses::ReadProblems;
 use crate::access::{Caller, Scope};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::page::{Page, PageQuery};
@@ -94,7 +93,8 @@ impl From<RunRow> for Run {
 /// Runs, newest first: one's own, or everyone's for owners.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(PageQuery), responses(
     (status = 200, description = "A page of them", body = Page<Run>),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn list(
     State(state): State<ServerState>,
@@ -120,7 +120,8 @@ async fn find(state: &ServerState, caller: &Caller, run_id: &str) -> Result<(Run
 /// One run with its config, pins, artefacts and evaluation.
 #[utoipa::path(get, path = "/v1/runs/{run_id}", tag = "runs", params(("run_id" = String, Path)), responses(
     (status = 200, description = "The run", body = RunDetail),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn show(
     State(state): State<ServerState>,
@@ -197,7 +198,8 @@ struct EquityPoint {
     (status = 200, description = "The curve", content(
         (EquityCurve = "application/json"), (String = "text/csv"),
     )),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn equity(
     State(state): State<ServerState>,
@@ -236,7 +238,8 @@ struct Curves {
 #[utoipa::path(get, path = "/v1/runs/{run_id}/curves", tag = "runs",
     params(("run_id" = String, Path), TableQuery), responses(
     (status = 200, description = "The curves", content((Curves = "application/json"), (String = "text/csv"))),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn curves(
     State(state): State<ServerState>,
@@ -260,7 +263,8 @@ async fn curves(
 #[utoipa::path(get, path = "/v1/runs/{run_id}/artefacts/{name}", tag = "runs",
     params(("run_id" = String, Path), ("name" = String, Path)), responses(
     (status = 200, description = "The file", content_type = "application/octet-stream", body = Vec<u8>),
-    ReadProblems,
+    (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
+        content_type = "application/problem+json"),
 ))]
 async fn artefact(
     State(state): State<ServerState>,

@@ -12,6 +12,7 @@ mod events;
 mod faults;
 mod jobs;
 mod leases;
+mod models;
 mod rights;
 mod rounds;
 mod samples;

@@ -170,7 +170,8 @@ CREATE TABLE api_keys (
 CREATE TABLE sessions (
     session_hash TEXT PRIMARY KEY,
     user_id TEXT NOT NULL,
-    csrf_hash TEXT NOT NULL,
+    key_id TEXT,
+    scopes TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
@@ -194,9 +195,13 @@ CREATE TABLE idempotent_replies (
     user_id TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,
     request_hash TEXT NOT NULL,
+    claim TEXT NOT NULL,
+    claimed_until BIGINT NOT NULL,
     status BIGINT,
+    kind TEXT,
     reply TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, idempotency_key)
 );
+CREATE INDEX idempotent_replies_by_age ON idempotent_replies (created_at);
 ";

@@ -1,1 +1,0 @@
-//! Users, API keys, sessions, nonces, the audit log and replies to repeated requests.
