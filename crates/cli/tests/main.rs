@@ -17,6 +17,7 @@ mod disk;
 mod features;
 mod follow;
 mod jobs;
+mod jobs_remote;
 mod lp;
 mod models;
 mod pool;

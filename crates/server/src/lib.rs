@@ -21,6 +21,7 @@ mod state;
 mod testing;
 mod tls;
 mod up;
+mod workers;
 
 pub use api::router;
 pub use clock::now_ms;

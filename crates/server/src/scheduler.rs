@@ -14,7 +14,7 @@ use crate::state::ServerState;
 
 /// Whose the runs are that were made without a job.
 pub const HOME_OWNER: &str = "home";
-/// Long jobs at work at once; [`SHORT_SLOTS`] short ones run beside them.
+/// Long jobs at work at once where nothing else is said; [`SHORT_SLOTS`] short ones run beside them.
 pub const LONG_SLOTS: usize = 2;
 /// Short jobs at work at once.
 pub const SHORT_SLOTS: usize = 2;
@@ -67,14 +67,14 @@ fn worker(state: &ServerState) -> Result<Worker, JobError> {
         program,
         home: state.settings.home.path().to_owned(),
         lake: state.settings.lake.clone(),
-        threads: (cores / LONG_SLOTS).max(1),
+        threads: (cores / state.settings.job_slots.max(1)).max(1),
     };
     let (queue, told) = (Queue::Local(state.platform.clone()), state.clone());
     Ok(Worker {
         name: format!("server-{}", std::process::id()),
         queue,
         place,
-        lanes: lanes(LONG_SLOTS),
+        lanes: lanes(state.settings.job_slots),
         wake: watch::Sender::new(()),
         on_change: Arc::new(move || told.events_appended.notify_waiters()),
     })

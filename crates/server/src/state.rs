@@ -21,6 +21,8 @@ pub struct Settings {
     pub platform: DatabaseLocation,
     /// The database of liquidity jobs and rounds.
     pub liquidity: DatabaseLocation,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
 }
 
 /// Shared by all handlers; cloning is cheap.

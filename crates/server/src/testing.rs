@@ -35,6 +35,7 @@ impl Routes {
             lake: None,
             platform: sqlite("platform.db"),
             liquidity: sqlite("liquidity.db"),
+            job_slots: crate::scheduler::LONG_SLOTS,
         };
         let state = ServerState::open(settings).await.unwrap();
         let (router, _) = crate::api::routes().split_for_parts();

@@ -33,6 +33,8 @@ pub struct UpRequest {
     pub tls: Option<TlsFiles>,
     /// Who may call, and how often.
     pub access: AccessOptions,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
 }
@@ -83,6 +85,7 @@ impl UpRequest {
             lake: self.lake,
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
+            job_slots: self.job_slots,
             home,
         };
         Ok(ServeSettings { state, listen: self.listen, tls: self.tls, access: self.access })

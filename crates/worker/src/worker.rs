@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_store::database::{JobEnding, LeasedJob, WorkerLease};
+use assay_store::database::{JobEnding, WorkerLease};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::child::{Process, Wish};
 use crate::error::WorkerError;
 use crate::place::Place;
-use crate::queue::{LEASE_MS, Queue};
+use crate::queue::{LEASE_MS, Leased, Queue};
 
 /// Time between heartbeats.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -107,9 +107,9 @@ impl Worker {
     }
 
     /// One attempt at a job, from its lease to its end.
-    async fn attend(&self, leased: LeasedJob, shutdown: watch::Receiver<bool>) {
-        let job_id = leased.job.job_id.clone();
-        tracing::info!(job_id, kind = leased.job.kind, attempt = leased.job.attempts, "a job begins");
+    async fn attend(&self, leased: Leased, shutdown: watch::Receiver<bool>) {
+        let job_id = leased.lease.job_id.clone();
+        tracing::info!(job_id, kind = leased.kind, attempt = leased.attempts, "a job begins");
         let (progress, told) = watch::channel(None);
         let (wish, wishes) = watch::channel(Wish::GoOn);
         // A lost lease drops the work, and that kills its process.
@@ -128,18 +128,22 @@ impl Worker {
 
     async fn work(
         &self,
-        leased: &LeasedJob,
+        leased: &Leased,
         progress: &watch::Sender<Option<String>>,
         wishes: watch::Receiver<Wish>,
     ) -> Result<JobEnding, WorkerError> {
         let place = match self.queue.prepare(&self.place, leased).await {
             Ok(place) => place,
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "a job cannot be prepared now");
+                return self.finish(&self.place, &leased.lease, JobEnding::Interrupted).await;
+            }
             Err(error) => {
                 let ending = JobEnding::Failed { code: "prepare".to_owned(), message: error.to_string() };
                 return self.finish(&self.place, &leased.lease, ending).await;
             }
         };
-        let ending = match Process::start(&place, &leased.job.request).await {
+        let ending = match Process::start(&place, &leased.request).await {
             Ok(process) => process.listen(progress, wishes).await,
             Err(error) => {
                 tracing::error!(%error, "a job cannot be started");

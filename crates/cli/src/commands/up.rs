@@ -43,6 +43,10 @@ pub struct Up {
     /// Wallets that no user has become users who look, instead of being refused.
     #[arg(long)]
     open_to_viewers: bool,
+    /// Long jobs (training) at once on this machine; 0 leaves them to `assay worker`.
+    #[arg(long, value_name = "N", default_value_t = assay_server::scheduler::LONG_SLOTS as u16,
+        value_parser = clap::value_parser!(u16).range(0..=64))]
+    job_slots: u16,
     /// Make and print another key of the owner, for one who lost theirs.
     #[arg(long)]
     new_owner_key: bool,
@@ -71,6 +75,7 @@ impl Up {
                 unknown_wallets: wallets,
                 ..AccessOptions::default()
             },
+            job_slots: usize::from(self.job_slots),
             new_owner_key: self.new_owner_key,
         };
         if global.dry_run {
