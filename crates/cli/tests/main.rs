@@ -18,6 +18,7 @@ mod doctor;
 mod features;
 mod follow;
 mod jobs;
+mod jobs_remote;
 mod lp;
 mod models;
 mod pool;

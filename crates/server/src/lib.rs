@@ -10,20 +10,22 @@ mod clock;
 pub mod delivery;
 mod extract;
 mod feed;
-pub mod live;
 mod graphql;
+pub mod live;
 mod number;
 mod observe;
 mod page;
 mod parts;
 mod problem;
 mod quiet;
+pub mod scheduler;
 mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod up;
+mod workers;
 
 pub use api::router;
 pub use assay_gateway::GatewaySettings;

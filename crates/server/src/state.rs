@@ -29,6 +29,8 @@ pub struct Settings {
     pub liquidity: DatabaseLocation,
     /// Where signals may go.
     pub gateway: GatewaySettings,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
 }
 
 /// Shared by all handlers; cloning is cheap.

@@ -46,6 +46,7 @@ impl Routes {
             platform: sqlite("platform.db"),
             liquidity: sqlite("liquidity.db"),
             gateway,
+            job_slots: crate::scheduler::LONG_SLOTS,
         };
         let state = ServerState::open(settings).await.unwrap();
         let (router, _) = crate::api::routes().split_for_parts();

@@ -3,17 +3,20 @@
 mod audit_log;
 mod calculators;
 mod control;
+mod datasets;
 mod describe;
 mod destinations;
 mod events;
 #[cfg(test)]
 mod gateway_tests;
 mod health;
+mod jobs;
 mod keys;
 mod latency;
 mod liquidity;
 pub(crate) mod models;
 mod pages;
+mod runs;
 mod search;
 mod session;
 mod signals;
@@ -41,13 +44,16 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .merge(calculators::routes())
         .merge(control::routes())
         .merge(destinations::routes())
+        .merge(datasets::routes())
         .merge(events::routes())
         .merge(health::routes())
+        .merge(jobs::routes())
         .merge(keys::routes())
         .merge(latency::routes())
         .merge(liquidity::routes())
         .merge(models::routes())
         .merge(search::routes())
+        .merge(runs::routes())
         .merge(session::routes())
         .merge(signals::routes())
         .merge(siwe::routes())
