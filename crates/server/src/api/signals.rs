@@ -4,7 +4,8 @@ use assay_store::database::StreamMode;
 use assay_types::time::{format_utc, parse_utc};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,7 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 }
 
 /// Which signals.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SignalsQuery {
@@ -55,7 +56,7 @@ struct SignalView {
     equity: String,
     /// The signal, field for field as it was signed.
     #[schema(value_type = Object)]
-    signal: Box<serde_json::value::RawValue>,
+    signal: Box<RawValue>,
 }
 
 /// Signals of a model in ascending order: live ones, and the caller's own paper ones.
@@ -92,7 +93,7 @@ async fn signals(
     let rows = state.platform.signals_of_mode(&model_id, mode, closed, from, paging.fetch()).await?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
-        let signal = serde_json::value::RawValue::from_string(row.signal)
+        let signal = RawValue::from_string(row.signal)
             .map_err(|error| Problem::new(Code::Internal, format!("signal {} is damaged: {error}", row.seq)))?;
         views.push(SignalView {
             seq: row.seq,

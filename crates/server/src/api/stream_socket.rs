@@ -112,8 +112,19 @@ async fn stream(
         .max_frame_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let signals = state.live.hub.subscribe(&model_id);
-        let listener =
-            Listener { state, socket, signals, model_id, hearing, next_seq: 0, is_held: false, _place: place };
+        let presented = presented.map(|Extension(presented)| presented);
+        let listener = Listener {
+            state,
+            caller,
+            presented,
+            socket,
+            signals,
+            model_id,
+            hearing,
+            next_seq: 0,
+            is_held: false,
+            _place: place,
+        };
         // Gone is gone: whoever comes back says from where.
         let _ = listener.serve(from.after).await;
     }))
