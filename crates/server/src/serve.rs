@@ -22,7 +22,7 @@ use crate::access::{AccessOptions, Peer};
 use crate::parts::stopped;
 use crate::state::{ServerState, Settings};
 use crate::tls::{TlsFiles, acceptor};
-use crate::{api, observe, parts};
+use crate::{api, observe, parts, workers};
 
 /// Longest wait for a TLS handshake, and for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,17 +69,6 @@ impl Server {
     /// proxy, or files that are no certificate; otherwise when a database, the lock of the home,
     /// or the port cannot be had.
     pub async fn start(settings: ServeSettings) -> Result<Self, JobError> {
-        Self::start_with(settings, |_| Router::new()).await
-    }
-
-    /// The same, with other routes beside its own, which check their callers themselves.
-    ///
-    /// # Errors
-    /// As [`Server::start`].
-    pub async fn start_with(
-        settings: ServeSettings,
-        others: impl FnOnce(&ServerState) -> Router,
-    ) -> Result<Self, JobError> {
         let ServeSettings { state, listen, tls, mut access } = settings;
         check_listen(listen, tls.is_some(), access.behind_proxy)?;
         let tls = tls.as_ref().map(acceptor).transpose()?;
@@ -94,7 +83,8 @@ impl Server {
         let bound = |error| JobError::Failed(format!("the address of the listener is unknown: {error}"));
         let address = listener.local_addr().map_err(bound)?;
         let state = ServerState::open_with(state, access).await?;
-        let router = api::router(state.clone()).0.merge(others(&state));
+        let (router, _) = api::router(state.clone());
+        let router = router.merge(workers::routes(&state).await?);
         let shutdown = state.stopping.subscribe();
         let mut tasks = parts::start(&state, &shutdown);
         let is_tls = tls.is_some();
