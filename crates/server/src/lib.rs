@@ -10,6 +10,7 @@ mod clock;
 pub mod delivery;
 mod extract;
 mod feed;
+mod graphql;
 pub mod live;
 mod number;
 mod observe;
@@ -17,12 +18,14 @@ mod page;
 mod parts;
 mod problem;
 mod quiet;
+pub mod scheduler;
 mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod up;
+mod workers;
 
 pub use api::router;
 pub use assay_gateway::GatewaySettings;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
 use crate::feed::Feed;
+use crate::graphql::{ReadSchema, schema};
 use crate::live::Live;
 
 /// Sockets that listen to signals at once; those beyond are refused.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub liquidity: DatabaseLocation,
     /// Where signals may go.
     pub gateway: GatewaySettings,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
 }
 
 /// Shared by all handlers; cloning is cheap.
@@ -62,6 +65,8 @@ pub struct Inner {
     pub(crate) stopping: watch::Sender<bool>,
     /// Streams at work, who listens to them, and the stop mark.
     pub live: Live,
+    /// Answers questions over GraphQL.
+    pub(crate) graphql: ReadSchema,
 }
 
 /// Who may call, and how often.
@@ -138,6 +143,7 @@ impl ServerState {
             feed,
             stopping,
             live,
+            graphql: schema(),
         })))
     }
 }

@@ -36,6 +36,8 @@ pub struct UpRequest {
     pub access: AccessOptions,
     /// Where signals may go.
     pub gateway: GatewaySettings,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
 }
@@ -86,6 +88,7 @@ impl UpRequest {
             lake: self.lake,
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
+            job_slots: self.job_slots,
             home,
             gateway: self.gateway,
         };

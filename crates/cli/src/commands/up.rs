@@ -47,6 +47,10 @@ pub struct Up {
     /// Let webhooks go to this machine and to private networks, too.
     #[arg(long)]
     allow_private_webhooks: bool,
+    /// Long jobs (training) at once on this machine; 0 leaves them to `assay worker`.
+    #[arg(long, value_name = "N", default_value_t = assay_server::scheduler::LONG_SLOTS as u16,
+        value_parser = clap::value_parser!(u16).range(0..=64))]
+    job_slots: u16,
     /// Make and print another key of the owner, for one who lost theirs.
     #[arg(long)]
     new_owner_key: bool,
@@ -76,6 +80,7 @@ impl Up {
                 ..AccessOptions::default()
             },
             gateway: gateway_settings(self.allow_private_webhooks, |name| std::env::var(name).ok())?,
+            job_slots: usize::from(self.job_slots),
             new_owner_key: self.new_owner_key,
         };
         if global.dry_run {

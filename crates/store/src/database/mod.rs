@@ -33,3 +33,4 @@ pub use platform::{
 };
 pub use platform::{MAX_MODELS, ModelRow, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};
+pub use schema::SchemaVersion;
