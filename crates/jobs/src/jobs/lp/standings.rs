@@ -1,7 +1,7 @@
 //! What a job's miners have earned, and what they lack to go live.
 
-use assay_lp::{Job, Mode};
 use assay_lp::reputation::{Eligibility, PARTICIPATION_DAYS};
+use assay_lp::{Job, Mode};
 use assay_store::database::{JobsDatabase, MinerScore, RoundMode};
 use assay_validator::Standing;
 use serde::Serialize;
