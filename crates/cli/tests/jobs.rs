@@ -117,7 +117,7 @@ fn worker(home: &Home) -> Running {
 }
 
 /// The processes that `parent` started and that still run.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -131,7 +131,7 @@ fn children(parent: u32) -> Vec<u32> {
     children
 }
 
-fn signal(name: &str, process: u32) {
+pub fn signal(name: &str, process: u32) {
     // The process may have ended meanwhile, which is as good.
     let _ = Command::new("kill").args([name, &process.to_string()]).output().unwrap();
 }

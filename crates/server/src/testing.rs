@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use assay_gateway::GatewaySettings;
 use assay_store::Home;
 use assay_store::database::{DatabaseLocation, ModelRow};
 
@@ -33,6 +34,10 @@ pub fn caller(user_id: &str, role: Role) -> Caller {
 
 impl Routes {
     pub async fn start() -> Self {
+        Self::with(GatewaySettings::default()).await
+    }
+
+    pub async fn with(gateway: GatewaySettings) -> Self {
         let home = tempfile::tempdir().unwrap();
         let sqlite = |name: &str| DatabaseLocation::Sqlite(home.path().join(name));
         let settings = Settings {
@@ -40,10 +45,21 @@ impl Routes {
             lake: None,
             platform: sqlite("platform.db"),
             liquidity: sqlite("liquidity.db"),
+            gateway,
+            job_slots: crate::scheduler::LONG_SLOTS,
         };
         let state = ServerState::open(settings).await.unwrap();
         let (router, _) = crate::api::routes().split_for_parts();
         Self { router: router.with_state(state.clone()), state, _home: home }
+    }
+
+    /// Serves on loopback; every request comes from `caller`.
+    pub async fn serve(&self, caller: Caller) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.router.clone().layer(axum::Extension(caller));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
     }
 
     /// The status and the body of the answer.
