@@ -1,7 +1,7 @@
 //! `assay model …`
 
 use assay_jobs::jobs::models::{
-    Card, LOCAL_OWNER, Publish, Published, Reader, Registry, Verified, list_models, show_model, verify_model,
+    Card, Publish, Published, Reader, Registry, Verified, list_models, show_model, verify_model,
 };
 use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use clap::{Args, Subcommand};
@@ -106,7 +106,7 @@ impl PublishModel {
         let publish = Publish {
             run: self.run,
             name: self.name,
-            owner: LOCAL_OWNER.to_owned(),
+            owner: registry.local_owner()?,
             is_private: self.private,
             fee_bps: self.fee_bps,
         };
