@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assay_jobs::{DatabaseLocation, JobError, JobRequest};
 use assay_server::scheduler::lanes;
+use assay_server::{LogFormat, start_logs};
 use assay_store::database::PlatformDatabase;
 use assay_store::read;
 use assay_types::Secret;
@@ -43,6 +44,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn run(self, global: &Global, home: &Path, threads: usize) -> anyhow::Result<()> {
+        start_logs(LogFormat::Text, if global.quiet { "error" } else { "info,sqlx=warn" })?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let slots = usize::from(self.slots);

@@ -32,6 +32,7 @@ pub(super) fn complete(description: &utoipa::openapi::OpenApi) -> Value {
     if description["components"]["schemas"]["Problem"].is_null() {
         description["components"]["schemas"]["Problem"] = problem_schema();
     }
+    super::jobs::merge_kinds(&mut description["components"]["schemas"]);
     let Some(paths) = description["paths"].as_object_mut() else { return description };
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut().filter(|(name, _)| METHODS.contains(&name.as_str())) {
