@@ -4,6 +4,7 @@ mod audit;
 mod backtest;
 mod data;
 mod demo;
+mod doctor;
 mod features;
 mod job;
 mod lp;
@@ -63,6 +64,8 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Whether this machine and this home are fit for work.
+    Doctor(doctor::Doctor),
     /// Published models: publish, list, show, verify.
     #[command(subcommand)]
     Model(model::Model),
@@ -84,6 +87,8 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
     let threads = global.threads.map_or_else(available_threads, usize::from);
     let home = home(global)?;
     let command = match command {
+        // Before the workspace, which makes the home: a home that cannot be made is a finding.
+        Command::Doctor(command) => return command.run(&home, global.lake.clone(), progress, console),
         Command::Job(command) => return command.run(&home, global.dry_run, console).map(|()| true),
         Command::Worker(command) => return command.run(global, &home, threads).map(|()| true),
         Command::Work(command) => {
@@ -111,7 +116,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
-        Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),
+        Command::Doctor(_) | Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),
     }
 }
 

@@ -288,47 +288,15 @@ async fn proof<T: Send + 'static>(
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
-    use crate::testing::{Routes, caller};
-
-    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-    /// A stored model of `owner`, with as little of a card as reads.
-    async fn store(routes: &Routes, model_id: &str, owner: &str, is_private: bool) {
-        let hashes = json!({ "weights": model_id, "config": "", "data": "", "features": "", "equity": "" });
-        let lineage = json!({ "model_id": model_id, "run_id": "0".repeat(32), "feature_hash": "", "data_hash": "", "dataset": "" });
-        let terms = json!({ "audited": 0, "return_7d": null, "return_7d_reason": null, "stake_tokens": "0", "stake_reason": null });
-        let card = json!({
-            "card_version": 1, "model_id": model_id, "name": "a", "summary": "", "owner": owner,
-            "visibility": if is_private { "private" } else { "public" }, "published_at": "", "fee_bps": 0,
-            "model_cid": "", "config_cid": "", "algorithm": "ppo", "versions": [], "hashes": hashes, "lineage": lineage,
-            "metrics": { "total_return": 0.5 }, "metric_reasons": {}, "period": [], "equity": [], "synthetic": true,
-            "stake_tokens": "0", "score": { "value": null, "reason": null, "terms": terms },
-            "audit": { "receipts": 0, "needed": 3 }, "files": [], "near_duplicates": [],
-        });
-        let row = ModelRow {
-            model_id: model_id.to_owned(),
-            number: 0,
-            name: "a".to_owned(),
-            owner: owner.to_owned(),
-            run_id: "0".repeat(32),
-            is_private,
-            model_cid: String::new(),
-            config_cid: String::new(),
-            fee_bps: 0,
-            card: card.to_string(),
-            probe: String::new(),
-            published_at: 0,
-        };
-        routes.state.platform.publish_model(&row, 0).await.unwrap().unwrap();
-    }
+    use crate::access::Role;
+    use crate::testing::{MODEL as ID, Routes, caller};
 
     #[tokio::test]
     async fn a_private_model_is_as_good_as_missing_to_others() {
         let routes = Routes::start().await;
         let public = ID.replace('0', "f");
-        store(&routes, ID, "ann", true).await;
-        store(&routes, &public, "ann", false).await;
+        routes.store_model(ID, "ann", true).await;
+        routes.store_model(&public, "ann", false).await;
         let (ann, bob) = (caller("ann", Role::Trader), caller("bob", Role::Trader));
         let owner = caller("root", Role::Owner);
         for (who, expected) in [(&ann, 200), (&bob, 404), (&owner, 200)] {

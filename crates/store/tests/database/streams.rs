@@ -71,7 +71,7 @@ async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
         assert_eq!((live.mode, live.limits.as_str()), (StreamMode::Live, "{}"));
         let stale = database.set_stream_limits("b", &second.limits, "{\"daily_loss\":\"9\"}", false, 8).await;
         assert!(matches!(stale, Err(DatabaseError::StreamState { .. })));
-        assert_eq!(database.streams(Some("ben"), None, 10).await.unwrap(), [live.clone()]);
+        assert_eq!(database.streams(Some("ben"), None, 10).await.unwrap(), std::slice::from_ref(&live));
         assert_eq!(database.streams(None, Some(2), 10).await.unwrap().len(), 1);
         let told: Vec<_> = database.events_after(0, 100).await.unwrap().events;
         assert_eq!(told.len(), 4, "begun, stopped, begun, live");

@@ -97,15 +97,32 @@ impl PlatformDatabase {
         from: u64,
         limit: u32,
     ) -> Result<Vec<StoredSignal>, DatabaseError> {
+        self.signals_of_mode(model_id, None, closed, from, limit).await
+    }
+
+    /// The same of one mode alone, or of both.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn signals_of_mode(
+        &self,
+        model_id: &str,
+        mode: Option<StreamMode>,
+        closed: std::ops::Range<i64>,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredSignal>, DatabaseError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM signals WHERE model_id = $1 AND seq >= $2 AND closed_at >= $3 AND closed_at < $4 \
-             ORDER BY seq LIMIT $5"
+             AND ($5 OR mode = $6) ORDER BY seq LIMIT $7"
         );
         let statement = Statement::new("read signals", sql)
             .bind(model_id)
             .bind(i64::try_from(from).unwrap_or(i64::MAX))
             .bind(closed.start)
             .bind(closed.end)
+            .bind(mode.is_none())
+            .bind(mode.map_or("", StreamMode::name))
             .bind(i64::from(limit.min(MAX_SIGNALS)));
         self.pool.fetch(statement).await?.iter().map(StoredSignal::read).collect()
     }

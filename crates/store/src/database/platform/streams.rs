@@ -295,6 +295,16 @@ impl PlatformDatabase {
         self.pool.fetch(Statement::new("list running streams", sql)).await?.iter().map(Stream::read).collect()
     }
 
+    /// A number that grows whenever a stream begins or changes.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn stream_changes(&self) -> Result<u64, DatabaseError> {
+        let sql = "SELECT value FROM counters WHERE name = 'stream changes'";
+        let rows = self.pool.fetch(Statement::new("look for changes of streams", sql)).await?;
+        rows.first().map_or(Ok(0), |row| row.count("value"))
+    }
+
     /// Moves a stream to another state.
     ///
     /// # Errors

@@ -1,0 +1,217 @@
+//! Replay against live: where what was said differs from what a replay of the canonical
+//! candles says, each difference with its cause.
+
+use assay_engine::{PolicyStrategy, STALE_AFTER_MS};
+use assay_features::FeatureStream;
+use assay_jobs::JobError;
+use assay_lake::ALL_TIME;
+use assay_sim::PaperAccount;
+use assay_store::database::Stream;
+use assay_types::time::format_utc;
+use assay_types::{Action, Candle, Candles, FillRule, Hash, Money, Price, Signal};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::file::{Record, record};
+use super::model::{Model, in_workspace};
+use crate::state::ServerState;
+
+/// Why live differs from the replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The candle came too late to be followed.
+    LateCandle,
+    /// The close used is not the canonical one.
+    Price,
+    /// The paper account has not filled what was said.
+    MissedFill,
+    /// The paper account paid other costs.
+    Fee,
+    /// Another action, for none of these reasons: a limit, or another policy.
+    Action,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Difference {
+    /// Number of the signal.
+    pub seq: u64,
+    /// The close, ISO-8601 UTC.
+    pub closed_at: String,
+    /// Why.
+    pub cause: Cause,
+    /// What live said or had.
+    pub live: String,
+    /// What the replay says or has.
+    pub replay: String,
+}
+
+/// A stream beside the replay of the same closes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Comparison {
+    /// The stream.
+    pub stream_id: String,
+    /// Closes compared.
+    pub closes: u64,
+    /// Every difference, in order.
+    pub differences: Vec<Difference>,
+    /// Equity of the paper account at the last close, in quote money.
+    pub live_equity: String,
+    /// Equity of a replay by itself at the last close, in quote money.
+    pub replay_equity: String,
+    /// Equity hash of the replay by itself.
+    pub replay_equity_hash: String,
+}
+
+/// Compares a stream with the replay of its closes. The canonical candles are those of the
+/// lake where it has them, else those that the feed stored.
+///
+/// # Errors
+/// [`JobError::Input`] before the first signal; when something stored does not read.
+pub(crate) async fn compare(state: &ServerState, stream: &Stream) -> Result<Comparison, JobError> {
+    let record = record(state, stream).await?;
+    if record.signals.is_empty() {
+        return Err(JobError::Input(format!("stream {} has said nothing yet", stream.stream_id)));
+    }
+    let stream_id = stream.stream_id.clone();
+    let first_ms = record.candles.open_time_ms[0];
+    let before = super::history::stored_candles(state, &stream.feed).await?;
+    in_workspace(&state.settings, move |workspace| {
+        let dataset = record.source.dataset();
+        let lake = match workspace.lake.load(dataset, ALL_TIME) {
+            Ok(candles) => candles,
+            Err(assay_lake::LakeError::NoDataset { .. }) => Candles::new(dataset.market.clone(), dataset.timeframe),
+            Err(error) => return Err(error.into()),
+        };
+        let mut history: Vec<Candle> = lake.iter().filter(|candle| candle.open_time_ms < first_ms).collect();
+        let known_to = history.last().map_or(i64::MIN, |candle| candle.open_time_ms);
+        let missing = |candle: &&Candle| candle.open_time_ms > known_to && candle.open_time_ms < first_ms;
+        history.extend(before.iter().filter(missing));
+        Pair::new(&record, &history)?.run(stream_id, &lake)
+    })
+    .await
+}
+
+/// The live account and the replay's, side by side.
+struct Pair<'a> {
+    record: &'a Record,
+    /// Decides at each close from what the live account was.
+    beside: PolicyStrategy,
+    /// Decides by itself, from its own account.
+    alone: PolicyStrategy,
+    live: PaperAccount,
+    replay: PaperAccount,
+    differences: Vec<Difference>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(record: &'a Record, history: &[Candle]) -> Result<Self, JobError> {
+        let strategy = || -> Result<PolicyStrategy, JobError> {
+            let Model { spec, dataset, policy, .. } = &record.model;
+            let mut strategy = PolicyStrategy::new(FeatureStream::new(spec, dataset.timeframe)?, policy.clone())?;
+            for candle in history {
+                strategy.observe(candle)?;
+            }
+            Ok(strategy)
+        };
+        let account = || PaperAccount::new(&record.model.rules, record.model.dataset.timeframe);
+        Ok(Self {
+            record,
+            beside: strategy()?,
+            alone: strategy()?,
+            live: account()?,
+            replay: account()?,
+            differences: Vec::new(),
+        })
+    }
+
+    fn run(mut self, stream_id: String, lake: &Candles) -> Result<Comparison, JobError> {
+        let (candles, rules) = (&self.record.candles, self.record.model.rules.clone());
+        let step_ms = candles.timeframe.ms();
+        let mut rows = vec![(candles.open_time_ms[0], rules.cash)];
+        for (index, stored) in self.record.signals.iter().enumerate() {
+            let seen = candles.get(index);
+            let place = lake.open_time_ms.binary_search(&seen.open_time_ms);
+            let canonical = place.map_or(seen, |place| lake.get(place));
+            let signal: Signal = serde_json::from_str(&stored.signal)
+                .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
+            let at = |cause, live: String, replay: String| Difference {
+                seq: stored.seq,
+                closed_at: format_utc(stored.closed_at),
+                cause,
+                live,
+                replay,
+            };
+            let before = self.live.clone();
+            let equity = self.live.close(&canonical)?;
+            if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
+                self.differences.push(at(Cause::Price, signal.price_ref.clone(), canonical.close.to_string()));
+            } else if let Some(cause) = self.equity_cause(&before, &canonical, equity, &stored.equity, &seen)? {
+                self.differences.push(at(cause, stored.equity.clone(), equity.to_string()));
+            }
+            let wanted = self.beside.decide(&canonical, self.live.inputs()).map(|decision| decision.target);
+            let wanted = wanted.map_or(Action::Hold, Action::from);
+            if wanted != signal.action {
+                let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
+                let is_held = signal.action == Action::Hold && !self.record.source.is_replay() && is_late;
+                let cause = if is_held { Cause::LateCandle } else { Cause::Action };
+                self.differences.push(at(cause, signal.action.to_string(), wanted.to_string()));
+            }
+            signal.action.target().into_iter().for_each(|target| self.live.decide(target));
+            rows.push((canonical.open_time_ms + step_ms, self.step_alone(&canonical)?));
+        }
+        Ok(Comparison {
+            stream_id,
+            closes: self.record.signals.len() as u64,
+            differences: self.differences,
+            live_equity: self.record.signals.last().map(|signal| signal.equity.clone()).unwrap_or_default(),
+            replay_equity: self.replay.equity().to_string(),
+            replay_equity_hash: equity_hash(rows).to_string(),
+        })
+    }
+
+    fn step_alone(&mut self, candle: &Candle) -> Result<Money, JobError> {
+        let equity = self.replay.close(candle)?;
+        let decided = self.alone.decide(candle, self.replay.inputs());
+        if let (Ok(decision), false) = (decided, self.replay.is_broke()) {
+            self.replay.decide(decision.target);
+        }
+        Ok(equity)
+    }
+
+    /// Why the equity that was stored is not the one that follows from what was said before.
+    fn equity_cause(
+        &self,
+        before: &PaperAccount,
+        canonical: &Candle,
+        equity: Money,
+        stored: &str,
+        seen: &Candle,
+    ) -> Result<Option<Cause>, JobError> {
+        let Ok(stored) = stored.parse::<Money>() else { return Ok(Some(Cause::Price)) };
+        if stored == equity
+            || self
+                .differences
+                .iter()
+                .any(|earlier| earlier.cause != Cause::LateCandle && earlier.cause != Cause::Action)
+        {
+            return Ok(None);
+        }
+        let open_matters = self.record.model.rules.fill_rule == FillRule::NextOpen;
+        if seen.close != canonical.close || (open_matters && seen.open != canonical.open) {
+            return Ok(Some(Cause::Price));
+        }
+        // The account as it would be had the last decision not been filled.
+        let mut unfilled = before.clone();
+        unfilled.decide(before.account().target());
+        if unfilled.close(canonical)? == stored {
+            return Ok(Some(Cause::MissedFill));
+        }
+        Ok(Some(Cause::Fee))
+    }
+}
+
+fn equity_hash(rows: Vec<(i64, Money)>) -> Hash {
+    assay_sim::equity_hash(rows.into_iter())
+}

@@ -1,0 +1,290 @@
+//! One feed at work: candle, desk, commit, listeners.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assay_engine::{Desk, STALE_AFTER_MS, Said, Timing};
+use assay_gateway::Published;
+use assay_jobs::JobError;
+use assay_lake::ClosedCandle;
+use assay_store::database::{
+    CommittedClose, DatabaseError, FeedCandle, StoredSignal, Stream, StreamMode, StreamStatus,
+};
+use tokio::sync::watch;
+
+use super::checkpoint::{self, CLOSES_PER_CHECKPOINT};
+use super::history::{Ready, join_running, prepare};
+use super::source::Source;
+use super::words::{candle_text, limits_of};
+use crate::clock::now_ms;
+use crate::state::ServerState;
+
+/// How often the stop mark is looked at while it is there.
+const STOPPED_POLL: Duration = Duration::from_millis(50);
+/// The first wait before a commit is tried again; each further one doubles it.
+const COMMIT_BACKOFF_MS: u64 = 50;
+/// The longest.
+const MAX_COMMIT_BACKOFF_MS: u64 = 5_000;
+
+/// How a feed's work ended.
+pub(super) enum Ended {
+    /// The server stops, or no stream is left.
+    Idle,
+    /// The recorded candles are over.
+    Over,
+    /// Its streams changed in a way that needs a new start.
+    Again,
+}
+
+/// Runs a feed until it ends. `wanted` are the streams that should be on its desk.
+pub(super) async fn run_feed(
+    state: &ServerState,
+    feed: &str,
+    mut wanted: watch::Receiver<Vec<Stream>>,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<Ended, JobError> {
+    let streams = wanted.borrow_and_update().clone();
+    let Ready { desk, mut source } = prepare(state, feed, &streams).await?;
+    let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0 };
+    loop {
+        tokio::select! {
+            _ = shutdown.changed() => return work.rest().await,
+            changed = wanted.changed() => {
+                let streams = wanted.borrow_and_update().clone();
+                if changed.is_err() || streams.is_empty() {
+                    return work.rest().await;
+                }
+                if !work.regroup(streams).await? {
+                    work.rest().await?;
+                    return Ok(Ended::Again);
+                }
+            }
+            candle = source.next() => match candle {
+                None => {
+                    work.rest().await?;
+                    return Ok(Ended::Over);
+                }
+                Some(candle) => {
+                    // What the desk said last may not be stored, so nothing is noted here.
+                    if !work.take(&candle?, &source, &mut shutdown).await? {
+                        return Ok(Ended::Idle);
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn by_id(streams: Vec<Stream>) -> HashMap<String, Stream> {
+    streams.into_iter().map(|stream| (stream.stream_id.clone(), stream)).collect()
+}
+
+/// What a feed works with.
+struct Work<'a> {
+    state: &'a ServerState,
+    feed: &'a str,
+    /// Away only while another thread works on it.
+    desk: Option<Desk>,
+    streams: HashMap<String, Stream>,
+    closes: u32,
+}
+
+impl Work<'_> {
+    fn desk(&mut self) -> Result<&mut Desk, JobError> {
+        self.desk.as_mut().ok_or_else(|| JobError::Failed("the desk was lost with its thread".to_owned()))
+    }
+
+    /// Notes where everything stands before this task ends.
+    async fn rest(&mut self) -> Result<Ended, JobError> {
+        let (state, feed) = (self.state, self.feed);
+        let desk = self.desk()?;
+        if let Some(open_time) = desk.last_open_ms() {
+            checkpoint::store(&state.platform, feed, desk, open_time).await?;
+        }
+        Ok(Ended::Idle)
+    }
+
+    /// Takes streams off and puts streams on; false when the feed must start anew for that.
+    async fn regroup(&mut self, streams: Vec<Stream>) -> Result<bool, JobError> {
+        let (state, feed) = (self.state, self.feed);
+        let wanted = by_id(streams);
+        let desk = self.desk()?;
+        let gone: Vec<String> = desk.stream_ids().filter(|id| !wanted.contains_key(*id)).map(str::to_owned).collect();
+        for stream_id in gone {
+            desk.remove(&stream_id);
+        }
+        for stream in wanted.values() {
+            if desk.stream_ids().any(|id| id == stream.stream_id) {
+                desk.set_limits(&stream.stream_id, &limits_of(stream)?);
+                continue;
+            }
+            // The list may be older than a breach at the last close.
+            let now = state.platform.stream(&stream.stream_id).await?;
+            let is_running = now.is_some_and(|now| now.status == StreamStatus::Running);
+            if is_running && !join_running(state, feed, desk, stream).await? {
+                return Ok(false);
+            }
+        }
+        self.streams = wanted;
+        Ok(true)
+    }
+
+    /// Takes a closed candle to its listeners; false when the server stops.
+    async fn take(
+        &mut self,
+        closed: &ClosedCandle,
+        source: &Source,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<bool, JobError> {
+        let began = Instant::now();
+        if !wait_until_sending(self.state, shutdown).await {
+            return Ok(false);
+        }
+        let candle = closed.candle;
+        let mut desk =
+            self.desk.take().ok_or_else(|| JobError::Failed("the desk was lost with its thread".to_owned()))?;
+        let close_ms = candle.open_time_ms + desk.dataset().timeframe.ms();
+        let timing = match source {
+            Source::Replay { .. } => Timing::InTime,
+            Source::Exchange(_) => {
+                let now_ms = self.state.live.options().clock.now_ms() + source.skew_ms();
+                if now_ms - close_ms > STALE_AFTER_MS { Timing::Late } else { Timing::InTime }
+            }
+        };
+        let task = tokio::task::spawn_blocking(move || {
+            let said = desk.close(&candle, timing);
+            (desk, said)
+        });
+        let (desk, said) = task.await.map_err(|error| JobError::Failed(format!("a desk ended early: {error}")))?;
+        self.desk = Some(desk);
+        let close = self.close(closed, close_ms, &said?);
+        if !self.commit(&close, shutdown).await? {
+            return Ok(false);
+        }
+        metrics::histogram!("assay_close_to_commit_seconds").record(began.elapsed().as_secs_f64());
+        if timing == Timing::Late {
+            metrics::counter!("assay_signals_late_total").increment(close.signals.len() as u64);
+        }
+        self.publish(close, shutdown).await;
+        self.closes += 1;
+        if self.closes.is_multiple_of(CLOSES_PER_CHECKPOINT) {
+            let (state, feed) = (self.state, self.feed);
+            checkpoint::store(&state.platform, feed, self.desk()?, candle.open_time_ms).await?;
+        }
+        Ok(true)
+    }
+
+    fn close(&self, closed: &ClosedCandle, close_ms: i64, said: &[Said]) -> CommittedClose {
+        let stored_at = now_ms();
+        let mode = |stream_id: &str| self.streams.get(stream_id).map_or(StreamMode::Paper, |stream| stream.mode);
+        let signals = said.iter().map(|said| StoredSignal {
+            model_id: said.model_id.clone(),
+            seq: said.seq,
+            stream_id: said.stream_id.clone(),
+            mode: mode(&said.stream_id),
+            closed_at: close_ms,
+            received_at: closed.received_at_ms,
+            stored_at,
+            signal: said.line.clone(),
+            equity: said.equity.to_string(),
+        });
+        let halted = said.iter().filter_map(|said| {
+            let breach = said.breach.as_ref()?;
+            tracing::warn!(%breach, stream_id = said.stream_id, mode = mode(&said.stream_id).name(), "a stream is halted");
+            Some((said.stream_id.clone(), breach.to_string()))
+        });
+        CommittedClose {
+            feed: self.feed.to_owned(),
+            candle: Some(FeedCandle {
+                open_time: closed.candle.open_time_ms,
+                candle: candle_text(&closed.candle),
+                received_at: closed.received_at_ms,
+                origin: closed.origin.name().to_owned(),
+            }),
+            signals: signals.collect(),
+            halted: halted.collect(),
+        }
+    }
+
+    /// Stores a close, again and again while the database is away; false when the server stops.
+    async fn commit(&self, close: &CommittedClose, shutdown: &mut watch::Receiver<bool>) -> Result<bool, JobError> {
+        let mut wait_ms = COMMIT_BACKOFF_MS;
+        loop {
+            match self.state.platform.commit_close(close, now_ms()).await {
+                Ok(()) => break,
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, feed = self.feed, "a close is not stored yet");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+                _ = shutdown.changed() => return Ok(false),
+            }
+            wait_ms = (wait_ms * 2).min(MAX_COMMIT_BACKOFF_MS);
+        }
+        if !close.halted.is_empty() {
+            self.state.events_appended.notify_waiters();
+        }
+        Ok(true)
+    }
+
+    /// Tells listeners, once sending is allowed.
+    async fn publish(&self, close: CommittedClose, shutdown: &mut watch::Receiver<bool>) {
+        if !wait_until_sending(self.state, shutdown).await {
+            // Listeners read what was stored when they come back.
+            return;
+        }
+        let [paper, live] = [StreamMode::Paper, StreamMode::Live].map(|mode| Arc::<str>::from(mode.name()));
+        let (mut papers, mut lives) = (0_u64, 0_u64);
+        let published: Vec<Published> = close
+            .signals
+            .into_iter()
+            .map(|signal| {
+                let mode = match signal.mode {
+                    StreamMode::Paper => {
+                        papers += 1;
+                        &paper
+                    }
+                    StreamMode::Live => {
+                        lives += 1;
+                        &live
+                    }
+                };
+                Published {
+                    model_id: signal.model_id.into(),
+                    seq: signal.seq,
+                    mode: mode.clone(),
+                    closed_at: signal.closed_at,
+                    line: signal.signal.into(),
+                }
+            })
+            .collect();
+        self.state.live.hub.publish(&published);
+        metrics::counter!("assay_signals_total", "mode" => "paper").increment(papers);
+        metrics::counter!("assay_signals_total", "mode" => "live").increment(lives);
+    }
+}
+
+/// Waits while the stop mark is there; false when the server stops.
+async fn wait_until_sending(state: &ServerState, shutdown: &mut watch::Receiver<bool>) -> bool {
+    while state.live.stop.is_stopped() {
+        tokio::select! {
+            () = tokio::time::sleep(STOPPED_POLL) => {}
+            _ = shutdown.changed() => return false,
+        }
+    }
+    true
+}
+
+/// Moves every stream of a feed that ended to the state that says so.
+pub(super) async fn settle(state: &ServerState, streams: &[Stream], status: StreamStatus, reason: Option<String>) {
+    for stream in streams {
+        match state.platform.set_stream_status(&stream.stream_id, status, reason.clone(), now_ms()).await {
+            Ok(_) | Err(DatabaseError::StreamState { .. }) => {}
+            Err(error) => tracing::error!(%error, stream_id = stream.stream_id, "a stream's state is not stored"),
+        }
+    }
+    state.events_appended.notify_waiters();
+}
