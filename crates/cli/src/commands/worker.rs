@@ -57,7 +57,7 @@ impl Worker {
                     let certificate = self.tls_ca.as_deref().map(read).transpose()?;
                     let kinds = JobRequest::REMOTE_KINDS.to_vec();
                     let remote = Remote::join(url, &key, home, certificate.as_deref()).await?;
-                    (Queue::Remote(remote), vec![Lane { kinds, slots }])
+                    (Queue::Remote(Box::new(remote)), vec![Lane { kinds, slots }])
                 }
                 None => {
                     let location = super::job::platform(home, self.database);
