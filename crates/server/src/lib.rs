@@ -7,17 +7,27 @@ pub mod access;
 mod api;
 mod clock;
 mod extract;
+mod feed;
 pub mod live;
 mod number;
+mod observe;
 mod page;
+mod parts;
 mod problem;
+mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
+mod tls;
+mod up;
 
 pub use api::router;
 pub use clock::now_ms;
 pub use extract::{ApiJson, ApiPath, ApiQuery, MAX_JSON_DEPTH, parse_json};
+pub use observe::{LogFormat, start_logs};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageQuery, Paging};
 pub use problem::{Code, Problem};
+pub use serve::{ServeSettings, Server};
 pub use state::{ServerState, Settings};
+pub use tls::TlsFiles;
+pub use up::{DEFAULT_LISTEN, Ready, UpRequest, up};

@@ -30,6 +30,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// A check ran and did not hold.
     CheckFailed,
+    /// The request took too long.
+    Timeout,
     /// Too many requests, jobs or streams.
     TooMany,
     /// The platform is stopped; resume it first.
@@ -41,6 +43,77 @@ pub enum Code {
 }
 
 impl Code {
+    /// All codes.
+    pub const ALL: [Self; 14] = [
+        Self::BadRequest,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::Conflict,
+        Self::Stopped,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::CheckFailed,
+        Self::TooMany,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// Its name in answers and in the page of errors.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::TooLarge => "too_large",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::CheckFailed => "check_failed",
+            Self::Timeout => "timeout",
+            Self::TooMany => "too_many",
+            Self::Stopped => "stopped",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// What it means and what to do.
+    #[must_use]
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::BadRequest => {
+                "The request cannot work as it is: a field is missing, unknown, of another type or out of its range. \
+                 `field` names it. Change the request; repeating it changes nothing."
+            }
+            Self::Unauthenticated => {
+                "There is no credential, or it is wrong, has ended or was revoked. Send `Authorization: Bearer KEY`, \
+                 or sign in again."
+            }
+            Self::Forbidden => {
+                "The credential lacks a scope, a write with a session lacks its X-CSRF-Token, or the request comes \
+                 from another site's page or names another host. Use a credential with the scope named."
+            }
+            Self::NotFound => "There is no such path or thing, or the credential may not see it. Check the id.",
+            Self::Conflict => {
+                "The state of the thing does not allow this now, or the same request is under way. Look at it first."
+            }
+            Self::TooLarge => "The body is larger than its limit. Send less, or in parts.",
+            Self::MethodNotAllowed => "The path has no such method. The header Allow lists those it has.",
+            Self::UnsupportedMediaType => "The body is not of the type that is read here. Send the type named.",
+            Self::CheckFailed => "A check ran and did not hold; `detail` says which. The data are not what they claim.",
+            Self::Timeout => "The request took too long, perhaps because its body trickled in. Send it again.",
+            Self::TooMany => "Too many requests, jobs, streams or sockets. Wait as long as Retry-After says.",
+            Self::Stopped => "The platform is stopped. Resume it first: it needs an explicit resume.",
+            Self::Internal => "Something failed here. The server's log has the details under the X-Request-Id.",
+            Self::Unavailable => "A database or another part is away. Try again as Retry-After says.",
+        }
+    }
+
     /// Its HTTP status.
     #[must_use]
     pub const fn status(self) -> StatusCode {
@@ -54,6 +127,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CheckFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -76,20 +150,22 @@ pub struct Problem {
     /// The field of the request that is wrong, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Seconds to wait before the next try; sent as `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
     /// A refusal with `code`; `detail` says what, where and how to fix it.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let name = serde_json::to_value(code).ok();
-        let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
         Self {
-            about: format!("/docs/errors#{name}"),
+            about: format!("/docs/errors#{}", code.as_str()),
             status: code.status().as_u16(),
             code,
             detail: detail.into(),
             field: None,
+            retry_after_s: (code == Code::Unavailable).then_some(1),
         }
     }
 
@@ -97,6 +173,13 @@ impl Problem {
     #[must_use]
     pub fn field(mut self, name: impl Into<String>) -> Self {
         self.field = Some(name.into());
+        self
+    }
+
+    /// The same, with the seconds to wait before the next try.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
         self
     }
 
@@ -112,7 +195,14 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.code.status(), body).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
@@ -143,5 +233,17 @@ impl From<JobError> for Problem {
             tracing::error!(%error, "a request failed");
         }
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_json() {
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
     }
 }

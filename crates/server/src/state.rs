@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
 use assay_store::{Home, Vault};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
+use crate::feed::Feed;
 use crate::live::Live;
 
 /// Where a server keeps what.
@@ -44,6 +46,40 @@ pub struct Inner {
     pub started_at_ms: i64,
     /// Streams at work, who listens to them, and the stop mark.
     pub live: Live,
+    /// Who may call, and how often.
+    pub(crate) access: Access,
+    /// New events, for sockets.
+    pub(crate) feed: Feed,
+    /// Becomes true when the server stops.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+/// Who may call, and how often.
+pub(crate) struct Access {
+    pub options: AccessOptions,
+    pub credentials: Credentials,
+    pub by_address: Buckets,
+    pub by_credential: Buckets,
+    /// Open sockets of the event stream.
+    pub sockets: Arc<Semaphore>,
+}
+
+/// Seconds' worth of requests that may come at once.
+const ADDRESS_BURST_S: u32 = 10;
+const CREDENTIAL_BURST_S: u32 = 2;
+
+impl Access {
+    fn new(options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
+        let limits = options.limits;
+        let credentials = Credentials::new().map_err(|problem| assay_jobs::JobError::Failed(problem.detail))?;
+        Ok(Self {
+            credentials,
+            by_address: Buckets::new(limits.address_per_second, ADDRESS_BURST_S),
+            by_credential: Buckets::new(limits.credential_per_second, CREDENTIAL_BURST_S),
+            sockets: Arc::new(Semaphore::new(limits.sockets)),
+            options,
+        })
+    }
 }
 
 impl std::ops::Deref for ServerState {
@@ -59,12 +95,21 @@ impl ServerState {
     /// # Errors
     /// [`assay_jobs::JobError`] when a database cannot be reached or a key cannot be read.
     pub async fn open(settings: Settings) -> Result<Self, assay_jobs::JobError> {
+        Self::open_with(settings, AccessOptions::default()).await
+    }
+
+    /// The same, with other limits and ways to be reached.
+    ///
+    /// # Errors
+    /// As [`ServerState::open`].
+    pub async fn open_with(settings: Settings, options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
         let vault = settings.home.vault()?;
         let platform = PlatformDatabase::open(&settings.platform).await?;
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
-        let started_at_ms = now_ms();
         let live = Live::new(&settings.home);
+        let access = Access::new(options)?;
+        let (feed, (stopping, _)) = (Feed::new(), watch::channel(false));
         Ok(Self(Arc::new(Inner {
             settings,
             platform,
@@ -72,8 +117,11 @@ impl ServerState {
             vault,
             job_queued,
             events_appended,
-            started_at_ms,
+            started_at_ms: now_ms(),
             live,
+            access,
+            feed,
+            stopping,
         })))
     }
 }

@@ -15,6 +15,7 @@ mod run;
 mod show;
 mod signals;
 mod train;
+mod up;
 mod walkforward;
 mod work;
 mod worker;
@@ -65,6 +66,8 @@ pub enum Command {
     /// Published models: publish, list, show, verify.
     #[command(subcommand)]
     Model(model::Model),
+    /// Serve everything: the API, live streams, jobs.
+    Up(up::Up),
     /// Open any run id, hash or content id.
     Show(show::Show),
     /// Scheduled jobs: list, show, cancel, resume.
@@ -105,6 +108,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Lp(command) => command.run(&workspace, console),
         Command::Miner(command) => command.run(&workspace, console).map(|()| true),
         Command::Model(command) => command.run(&workspace, console),
+        Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
         Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),

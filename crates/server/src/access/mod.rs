@@ -1,5 +1,34 @@
 //! Who calls, and what that allows.
 
+mod audit;
+mod buckets;
+mod credentials;
+mod first_owner;
+mod hosts;
+mod idempotency;
+mod keys;
+mod layers;
+mod options;
+mod sessions;
+pub(crate) mod siwe;
+mod wallet;
+
+pub use audit::Subject;
+pub(crate) use audit::audit;
+pub(crate) use buckets::Buckets;
+pub(crate) use credentials::{Credentials, Gate, Presented};
+pub(crate) use first_owner::new_user_id;
+pub use first_owner::{another_owner_key, first_owner};
+pub(crate) use hosts::{host_of, is_loopback_host};
+pub use idempotency::NotKept;
+pub(crate) use idempotency::{KEPT_MS, idempotency};
+pub(crate) use keys::{NewKey, random};
+pub use layers::Peer;
+pub(crate) use layers::{admit, authenticate, guard, timed};
+pub use options::{AccessOptions, Limits, PublicUrl, UnknownWallets};
+pub(crate) use sessions::{SessionCookie, begin_session, csrf_token, session_hash};
+pub(crate) use wallet::signer;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
@@ -36,6 +65,22 @@ pub enum Scope {
 }
 
 impl Role {
+    /// Its name in the database and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Trader => "trader",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::Trader, Self::Owner].into_iter().find(|role| role.as_str() == name)
+    }
+
     /// The scopes that the role allows.
     #[must_use]
     pub const fn scopes(self) -> &'static [Scope] {
@@ -44,6 +89,35 @@ impl Role {
             Self::Trader => &[Scope::Read, Scope::Run, Scope::Publish, Scope::Control],
             Self::Owner => &[Scope::Read, Scope::Run, Scope::Publish, Scope::Control, Scope::Admin],
         }
+    }
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Run, Self::Publish, Self::Control, Self::Admin];
+
+    /// Its name in the database and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Run => "run",
+            Self::Publish => "publish",
+            Self::Control => "control",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scopes in a text of names with spaces between; unknown names are left out.
+    #[must_use]
+    pub fn parse_all(text: &str) -> Vec<Self> {
+        text.split(' ').filter_map(|name| Self::ALL.into_iter().find(|scope| scope.as_str() == name)).collect()
+    }
+
+    /// The text that [`Scope::parse_all`] reads.
+    #[must_use]
+    pub fn join(scopes: &[Self]) -> String {
+        scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -69,8 +143,9 @@ impl Caller {
         if self.scopes.contains(&scope) && self.role.scopes().contains(&scope) {
             return Ok(());
         }
-        let detail = format!("this needs a credential with the scope {scope:?}; ask the owner for such a key");
-        Err(Problem::new(Code::Forbidden, detail.to_lowercase()))
+        let detail =
+            format!("this needs a credential with the scope `{}`; ask the owner for such a key", scope.as_str());
+        Err(Problem::new(Code::Forbidden, detail))
     }
 
     /// Whether the caller may see what `owner` keeps to themselves.

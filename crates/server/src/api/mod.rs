@@ -1,25 +1,45 @@
 //! The routes, one file per area.
 
+mod audit_log;
 mod calculators;
 mod control;
+mod describe;
+mod events;
 mod health;
+mod keys;
+mod pages;
+mod session;
 mod signals;
+mod siwe;
 mod streams;
+mod users;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state as layer;
+use serde_json::Value;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::access::{admit, audit, authenticate, guard, idempotency, timed};
+use crate::observe::observe;
 use crate::state::ServerState;
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
+        .merge(audit_log::routes())
         .merge(calculators::routes())
         .merge(control::routes())
+        .merge(events::routes())
         .merge(health::routes())
+        .merge(keys::routes())
+        .merge(session::routes())
         .merge(signals::routes())
+        .merge(siwe::routes())
         .merge(streams::routes())
+        .merge(users::routes())
 }
 
 /// The description of the interface.
@@ -27,8 +47,24 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 #[openapi(info(title = "Assay", description = "Trading strategies prove themselves before money follows them."))]
 struct Description;
 
-/// The routes as a service, and their description.
-pub fn router(state: ServerState) -> (Router, utoipa::openapi::OpenApi) {
+/// The routes as a service with everything that stands before them, and their description.
+pub fn router(state: ServerState) -> (Router, Value) {
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi()).merge(routes()).split_for_parts();
-    (router.with_state(state), description)
+    let description = describe::complete(&description);
+    let router = router
+        .merge(pages::routes(&description))
+        .fallback(pages::not_found)
+        .method_not_allowed_fallback(pages::method_not_allowed)
+        .layer(DefaultBodyLimit::max(state.access.options.limits.body_bytes))
+        // From the inside out.
+        .layer(layer(state.clone(), idempotency))
+        .layer(layer(state.clone(), admit))
+        .layer(layer(state.clone(), audit))
+        .layer(layer(state.clone(), authenticate))
+        .layer(layer(state.clone(), guard))
+        .layer(layer(state.clone(), timed))
+        .layer(CatchPanicLayer::custom(pages::panicked))
+        .layer(layer(state.clone(), observe))
+        .with_state(state);
+    (router, description)
 }
