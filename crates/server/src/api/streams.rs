@@ -195,17 +195,19 @@ async fn start(
 ) -> Result<impl IntoResponse, Problem> {
     caller.require(Scope::Publish)?;
     let limits = body.limits.read()?;
-    let run = state.settings.home.runs().find(&body.run_id).map_err(|error| {
-        Problem::new(Code::BadRequest, error.to_string()).field("run_id")
-    })?;
+    let run = state
+        .settings
+        .home
+        .runs()
+        .find(&body.run_id)
+        .map_err(|error| Problem::new(Code::BadRequest, error.to_string()).field("run_id"))?;
     let run_id = run.summary().map_err(Problem::from)?.run_id;
     // Runs that the catalogue does not know were made here by the machine's own user.
     let owner = state.platform.run(&run_id).await?.map(|row| row.owner);
     if !owner.map_or(caller.role == Role::Owner, |owner| caller.may_see(&owner)) {
         return Err(Problem::new(Code::BadRequest, format!("there is no run `{run_id}` of yours")).field("run_id"));
     }
-    let request =
-        NewStreamRequest { run_id, owner: caller.user_id.clone(), source: body.source, limits };
+    let request = NewStreamRequest { run_id, owner: caller.user_id.clone(), source: body.source, limits };
     let stream = live::start_stream(&state, request).await.map_err(|error| match error {
         assay_jobs::JobError::Database(error) => conflict(error),
         other => other.into(),

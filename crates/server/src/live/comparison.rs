@@ -190,7 +190,12 @@ impl<'a> Pair<'a> {
         seen: &Candle,
     ) -> Result<Option<Cause>, JobError> {
         let Ok(stored) = stored.parse::<Money>() else { return Ok(Some(Cause::Price)) };
-        if stored == equity || self.differences.iter().any(|earlier| earlier.cause != Cause::LateCandle && earlier.cause != Cause::Action) {
+        if stored == equity
+            || self
+                .differences
+                .iter()
+                .any(|earlier| earlier.cause != Cause::LateCandle && earlier.cause != Cause::Action)
+        {
             return Ok(None);
         }
         let open_matters = self.record.model.rules.fill_rule == FillRule::NextOpen;

@@ -84,12 +84,16 @@ pub(super) async fn join_running(
 fn check_model(stream: &Stream, model: Model) -> Result<Model, JobError> {
     if model.model_id != stream.model_id {
         let (found, expected) = (&model.model_id, &stream.model_id);
-        return Err(JobError::Check(format!("run {} has model {found} now, the stream speaks for {expected}", model.run_id)));
+        return Err(JobError::Check(format!(
+            "run {} has model {found} now, the stream speaks for {expected}",
+            model.run_id
+        )));
     }
     Ok(model)
 }
 
-async fn fail(state: &ServerState, stream: &Stream, error: &JobError) -> Result<(), JobError> {
+/// Ends one stream that cannot go on.
+pub(super) async fn fail(state: &ServerState, stream: &Stream, error: &JobError) -> Result<(), JobError> {
     tracing::error!(%error, stream_id = stream.stream_id, mode = stream.mode.name(), "a stream cannot go on");
     let reason = Some(error.to_string());
     match state.platform.set_stream_status(&stream.stream_id, StreamStatus::Failed, reason, now_ms()).await {
@@ -208,7 +212,12 @@ async fn open_source(
         StoredSource::Replay { from_ms, pace_ms, .. } => {
             let from = desk.last_open_ms().map_or(*from_ms, |last_ms| last_ms + 1).max(*from_ms);
             let next = history.range(from, i64::MAX).start;
-            Ok(Source::Replay { candles: history, next, pace: Duration::from_millis(*pace_ms), is_first: true })
+            Ok(Source::Replay {
+                candles: Box::new(history),
+                next,
+                pace: Duration::from_millis(*pace_ms),
+                is_first: true,
+            })
         }
         StoredSource::Exchange { dataset, venue } => {
             let (client, settings) = state.live.options().reach(venue.parse()?)?;
@@ -235,9 +244,9 @@ async fn join(
         let stored = checkpoint::member(&state.platform, &stream.stream_id).await?;
         let (taken_ms, state_then) = stored.map_or((i64::MIN, None), |(taken_ms, state)| (taken_ms, Some(state)));
         member = state_then;
-        let since = candles.iter().filter(|candle| {
-            candle.open_time_ms > taken_ms && candle.open_time_ms + step_ms >= first_close_ms
-        });
+        let since = candles
+            .iter()
+            .filter(|candle| candle.open_time_ms > taken_ms && candle.open_time_ms + step_ms >= first_close_ms);
         for candle in since {
             let close_ms = candle.open_time_ms + step_ms;
             let action = match said.get(&close_ms) {
@@ -270,8 +279,9 @@ async fn said_by(state: &ServerState, stream: &Stream) -> Result<BTreeMap<i64, (
     loop {
         let page = state.platform.signals_from(&stream.model_id, from, MAX_SIGNALS).await?;
         for row in &page {
-            let signal: Signal = serde_json::from_str(&row.signal)
-                .map_err(|error| JobError::Check(format!("signal {} of {} is damaged: {error}", row.seq, row.model_id)))?;
+            let signal: Signal = serde_json::from_str(&row.signal).map_err(|error| {
+                JobError::Check(format!("signal {} of {} is damaged: {error}", row.seq, row.model_id))
+            })?;
             said.insert(row.closed_at, (row.seq, signal.action));
             from = row.seq + 1;
         }

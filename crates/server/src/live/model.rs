@@ -64,7 +64,10 @@ pub(super) async fn in_workspace<T: Send + 'static>(
 }
 
 /// The models of `runs`, in their order.
-pub(super) async fn load_models(state: &ServerState, runs: Vec<String>) -> Result<Vec<Result<Model, JobError>>, JobError> {
+pub(super) async fn load_models(
+    state: &ServerState,
+    runs: Vec<String>,
+) -> Result<Vec<Result<Model, JobError>>, JobError> {
     in_workspace(&state.settings, move |workspace| {
         Ok(runs.iter().map(|run| LoadedRun::load(workspace, run).map(Model::of)).collect())
     })

@@ -32,8 +32,7 @@ impl LiveOptions {
         let address = self.addresses.iter().find(|address| address.venue == venue.name());
         match address {
             Some(address) => {
-                let client =
-                    ExchangeClient::with(venue, &address.base_url, self.clock.clone(), REQUEST_TIMEOUT_MS)?;
+                let client = ExchangeClient::with(venue, &address.base_url, self.clock.clone(), REQUEST_TIMEOUT_MS)?;
                 let socket_url = Some(address.socket_url.clone());
                 Ok((client, LiveSettings { socket_url, ..self.feed.clone() }))
             }
