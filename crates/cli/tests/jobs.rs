@@ -28,7 +28,7 @@ pub struct Platform(PlatformDatabase);
 
 impl Platform {
     pub fn of(home: &Home) -> Self {
-        let location = DatabaseLocation::Sqlite(home.file("platform.sqlite"));
+        let location = DatabaseLocation::Sqlite(home.file("platform.db"));
         Self(RUNTIME.block_on(PlatformDatabase::open(&location)).unwrap())
     }
 
@@ -117,7 +117,7 @@ fn worker(home: &Home) -> Running {
 }
 
 /// The processes that `parent` started and that still run.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -131,7 +131,7 @@ fn children(parent: u32) -> Vec<u32> {
     children
 }
 
-fn signal(name: &str, process: u32) {
+pub fn signal(name: &str, process: u32) {
     // The process may have ended meanwhile, which is as good.
     let _ = Command::new("kill").args([name, &process.to_string()]).output().unwrap();
 }
@@ -318,7 +318,7 @@ fn a_request_that_cannot_work_says_what_is_wrong() {
     };
     for (request, word) in [
         (json!({ "kind": "train", "config": { "dataset": "binance/NO-SUCH/1h" } }), "NO-SUCH"),
-        (import("../platform.sqlite"), "files"),
+        (import("../platform.db"), "files"),
         (import("nothing.csv"), "nothing.csv"),
         (json!({ "kind": "check", "more": 1 }), "more"),
     ] {

@@ -114,7 +114,7 @@ fn nothing_of_a_private_model_is_left_in_clear() {
     assert!(clear.len() >= 4, "weights and graph, each twice: {clear:?}");
     let (home, answer) = published(&["--private"]);
     assert_eq!(holders(&home, needle), Vec::<String>::new());
-    for name in ["policy.json", "policy.onnx", "stream.json"] {
+    for name in ["policy.json", "policy.onnx"] {
         let bytes = std::fs::read(original.join(name)).unwrap();
         let part = &bytes[bytes.len() / 3..bytes.len() / 3 + 40];
         assert_eq!(holders(&home, part), Vec::<String>::new(), "{name}");

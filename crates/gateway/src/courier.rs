@@ -44,6 +44,8 @@ pub(crate) struct Courier {
 struct Place {
     destination: Destination,
     secret: Option<Secret>,
+    /// Whether it belongs to whom the model's stream belongs: nobody else hears what is said on paper.
+    hears_paper: bool,
 }
 
 /// How waiting ended.
@@ -86,8 +88,15 @@ impl Courier {
     pub async fn run(mut self) {
         self.shared.prune(&self.destination_id).await;
         while let Some(destination) = self.read().await {
+            let hears_paper = match self.shared.database.stream_of_model(&destination.model_id).await {
+                Ok(stream) => stream.is_none_or(|stream| stream.owner == destination.owner),
+                Err(error) => {
+                    self.database_is_away(&error).await;
+                    continue;
+                }
+            };
             match open_secret(&self.shared.vault, &destination) {
-                Ok(secret) => self.serve(Place { destination, secret }).await,
+                Ok(secret) => self.serve(Place { destination, secret, hears_paper }).await,
                 Err(error) => {
                     let refusal = Refusal::last(error.to_string());
                     self.report(&destination, destination.next_seq, Vec::new(), Some(&refusal)).await;
@@ -173,6 +182,10 @@ impl Courier {
             if signal.seq != next_seq {
                 break;
             }
+            if &*signal.mode != "live" && !place.hears_paper {
+                next_seq += 1;
+                continue;
+            }
             let attempt = if confirmed.is_empty() { place.destination.failures + 1 } else { 1 };
             match self.send(place, &Message::signal(signal)).await {
                 Ended::Confirmed => {
@@ -191,7 +204,7 @@ impl Courier {
                 }
             }
         }
-        if confirmed.is_empty() {
+        if confirmed.is_empty() && next_seq == place.destination.next_seq {
             if matches!(ended, Ended::Confirmed) {
                 tracing::error!(destination = self.destination_id, next_seq, "the table of signals has a hole");
                 self.pause(HOLE_RETRY).await;

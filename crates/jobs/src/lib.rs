@@ -23,6 +23,7 @@ pub use assay_amm::PoolKind;
 pub use assay_chain::Endpoint;
 pub use assay_lake::{ImportOptions, TradeKind};
 pub use assay_sim::{End, FoldWindow};
+pub use assay_store::Home;
 pub use assay_store::database::DatabaseLocation;
 pub use assay_types::{Dataset, FillRule, Hash, Market, Money, Price, Qty, Timeframe};
 pub use config_file::read_config;

@@ -5,23 +5,30 @@
 
 pub mod access;
 mod api;
+mod audience;
 mod clock;
+pub mod delivery;
 mod extract;
 mod feed;
+mod graphql;
 pub mod live;
 mod number;
 mod observe;
 mod page;
 mod parts;
 mod problem;
+mod quiet;
+pub mod scheduler;
 mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod up;
+mod workers;
 
 pub use api::router;
+pub use assay_gateway::GatewaySettings;
 pub use clock::now_ms;
 pub use extract::{ApiJson, ApiPath, ApiQuery, MAX_JSON_DEPTH, parse_json};
 pub use observe::{LogFormat, start_logs};

@@ -223,7 +223,12 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
-            (JobError::NotFound(_) | JobError::Store(StoreError::NotFound { .. }), _) => Code::NotFound,
+            (JobError::Database(DatabaseError::Quota { .. }), _) => Code::TooMany,
+            (JobError::Database(DatabaseError::JobState { .. }), _) => Code::Conflict,
+            (JobError::Database(DatabaseError::UnknownJob { .. }), _) => Code::NotFound,
+            // Where things lie on this machine is nobody's business over the network.
+            (JobError::Store(StoreError::NotFound { what, id, .. }), _) => return Self::not_found(what, id),
+            (JobError::NotFound(_), _) => Code::NotFound,
             (JobError::Conflict(_), _) => Code::Conflict,
             (_, ErrorKind::BadInput) => Code::BadRequest,
             (_, ErrorKind::CheckFailed) => Code::CheckFailed,

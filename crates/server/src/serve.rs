@@ -22,7 +22,7 @@ use crate::access::{AccessOptions, Peer};
 use crate::parts::stopped;
 use crate::state::{ServerState, Settings};
 use crate::tls::{TlsFiles, acceptor};
-use crate::{api, observe, parts};
+use crate::{api, observe, parts, workers};
 
 /// Longest wait for a TLS handshake, and for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,6 +92,7 @@ impl Server {
         let address = listener.local_addr().map_err(bound)?;
         let state = ServerState::open_with(state, access).await?;
         let (router, _) = api::router(state.clone());
+        let router = router.merge(workers::routes(&state).await?);
         let shutdown = state.stopping.subscribe();
         let mut tasks = parts::start(&state, &shutdown);
         let is_tls = tls.is_some();

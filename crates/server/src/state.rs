@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use assay_gateway::{Dispatcher, GatewaySettings};
 use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
 use assay_store::{Home, Vault};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -9,7 +10,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
 use crate::feed::Feed;
+use crate::graphql::{ReadSchema, schema};
 use crate::live::Live;
+
+/// Sockets that listen to signals at once; those beyond are refused.
+pub const MAX_SIGNAL_SOCKETS: usize = 4_096;
 
 /// Where a server keeps what.
 #[derive(Debug, Clone)]
@@ -22,6 +27,10 @@ pub struct Settings {
     pub platform: DatabaseLocation,
     /// The database of liquidity jobs and rounds.
     pub liquidity: DatabaseLocation,
+    /// Where signals may go.
+    pub gateway: GatewaySettings,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
 }
 
 /// Shared by all handlers; cloning is cheap.
@@ -42,16 +51,22 @@ pub struct Inner {
     pub job_queued: Notify,
     /// Told after events were appended by this process.
     pub events_appended: Notify,
+    /// Sends signals to destinations.
+    pub dispatcher: Dispatcher,
+    /// Places for sockets that listen to signals.
+    pub signal_sockets: Arc<Semaphore>,
     /// When the server started, in ms since 1970.
     pub started_at_ms: i64,
-    /// Streams at work, who listens to them, and the stop mark.
-    pub live: Live,
     /// Who may call, and how often.
     pub(crate) access: Access,
     /// New events, for sockets.
     pub(crate) feed: Feed,
     /// Becomes true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
+    /// Streams at work, who listens to them, and the stop mark.
+    pub live: Live,
+    /// Answers questions over GraphQL.
+    pub(crate) graphql: ReadSchema,
 }
 
 /// Who may call, and how often.
@@ -108,6 +123,10 @@ impl ServerState {
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
         let live = Live::new(&settings.home);
+        let (stop, hub, gateway) = (live.stop.clone(), live.hub.clone(), settings.gateway.clone());
+        let dispatcher = Dispatcher::new(platform.clone(), vault.clone(), stop, hub, gateway)
+            .map_err(|error| assay_jobs::JobError::Failed(error.to_string()))?;
+        let signal_sockets = Arc::new(Semaphore::new(MAX_SIGNAL_SOCKETS));
         let access = Access::new(options)?;
         let (feed, (stopping, _)) = (Feed::new(), watch::channel(false));
         Ok(Self(Arc::new(Inner {
@@ -117,11 +136,14 @@ impl ServerState {
             vault,
             job_queued,
             events_appended,
+            dispatcher,
+            signal_sockets,
             started_at_ms: now_ms(),
-            live,
             access,
             feed,
             stopping,
+            live,
+            graphql: schema(),
         })))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use assay_gateway::GatewaySettings;
 use assay_jobs::JobError;
 use assay_store::Home;
 use assay_store::database::DatabaseLocation;
@@ -33,6 +34,10 @@ pub struct UpRequest {
     pub tls: Option<TlsFiles>,
     /// Who may call, and how often.
     pub access: AccessOptions,
+    /// Where signals may go.
+    pub gateway: GatewaySettings,
+    /// Long jobs at work at once on this machine; 0 leaves them to other workers.
+    pub job_slots: usize,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
 }
@@ -83,7 +88,9 @@ impl UpRequest {
             lake: self.lake,
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
+            job_slots: self.job_slots,
             home,
+            gateway: self.gateway,
         };
         Ok(ServeSettings { state, listen: self.listen, tls: self.tls, access: self.access })
     }

@@ -116,6 +116,23 @@ impl Home {
         Vault::open(&path)
     }
 
+    /// Whether some process holds the lock named `what` now.
+    #[must_use]
+    pub fn is_locked(&self, what: &str) -> bool {
+        Lock::is_held(&self.lock_path(what))
+    }
+
+    fn lock_path(&self, what: &str) -> PathBuf {
+        let name: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        self.path.join("locks").join(format!("{name}.lock"))
+    }
+
+    /// Where the signing key and the vault's key are, whether they were made already or not.
+    #[must_use]
+    pub fn key_files(&self) -> [PathBuf; 2] {
+        [self.signing_key_path(), self.path.join(KEY_FILE)]
+    }
+
     fn signing_key_path(&self) -> PathBuf {
         self.path.join("keys/signing.key")
     }
@@ -125,7 +142,6 @@ impl Home {
     /// # Errors
     /// As [`Lock::take`].
     pub fn lock(&self, what: &str) -> Result<Lock, StoreError> {
-        let name: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        Lock::take(&self.path.join("locks").join(format!("{name}.lock")), what)
+        Lock::take(&self.lock_path(what), what)
     }
 }

@@ -20,6 +20,17 @@ pub fn load_or_create_signing_key(path: &Path) -> Result<SigningKey, StoreError>
     Ok(SigningKey::from_bytes(&load_or_create_secret(path)?))
 }
 
+/// Checks the key in the file at `path` without making one: whether it is there.
+///
+/// # Errors
+/// As [`load_or_create_signing_key`].
+pub fn check_key(path: &Path) -> Result<bool, StoreError> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    load_or_create_secret(path).map(|_| true)
+}
+
 /// The 32 secret bytes in the file at `path`, drawn when there is none.
 pub(crate) fn load_or_create_secret(path: &Path) -> Result<[u8; 32], StoreError> {
     if !path.exists() {

@@ -23,7 +23,7 @@ mod vault;
 pub use error::StoreError;
 pub use files::{append_line, read, read_to_string, write_atomic};
 pub use home::Home;
-pub use keys::load_or_create_signing_key;
+pub use keys::{check_key, load_or_create_signing_key};
 pub use lock::Lock;
 pub use objects::Objects;
 pub use runs::{RunFolder, RunSummary, Runs};

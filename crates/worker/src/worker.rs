@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_store::database::{JobEnding, LeasedJob, WorkerLease};
-use tokio::sync::{Notify, Semaphore, watch};
+use assay_store::database::{JobEnding, WorkerLease};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::child::{Process, Wish};
 use crate::error::WorkerError;
 use crate::place::Place;
-use crate::queue::{LEASE_MS, Queue};
+use crate::queue::{LEASE_MS, Leased, Queue};
 
 /// Time between heartbeats.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub struct Worker {
     /// Which, and how many at once.
     pub lanes: Vec<Lane>,
     /// Tells that a job may be waiting.
-    pub wake: Arc<Notify>,
+    pub wake: watch::Sender<()>,
     /// Called after a job changed.
     pub on_change: Arc<dyn Fn() + Send + Sync>,
 }
@@ -69,6 +69,7 @@ impl Worker {
     async fn serve(self, lane: Lane, mut shutdown: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(lane.slots));
         let mut jobs = JoinSet::new();
+        let mut wake = self.wake.subscribe();
         loop {
             while jobs.try_join_next().is_some() {}
             let permit = tokio::select! {
@@ -97,7 +98,7 @@ impl Worker {
             };
             drop(permit);
             tokio::select! {
-                () = self.wake.notified() => {}
+                _ = wake.changed() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = turned(&mut shutdown, |stop| *stop) => break,
             }
@@ -106,9 +107,9 @@ impl Worker {
     }
 
     /// One attempt at a job, from its lease to its end.
-    async fn attend(&self, leased: LeasedJob, shutdown: watch::Receiver<bool>) {
-        let job_id = leased.job.job_id.clone();
-        tracing::info!(job_id, kind = leased.job.kind, attempt = leased.job.attempts, "a job begins");
+    async fn attend(&self, leased: Leased, shutdown: watch::Receiver<bool>) {
+        let job_id = leased.lease.job_id.clone();
+        tracing::info!(job_id, kind = leased.kind, attempt = leased.attempts, "a job begins");
         let (progress, told) = watch::channel(None);
         let (wish, wishes) = watch::channel(Wish::GoOn);
         // A lost lease drops the work, and that kills its process.
@@ -122,23 +123,27 @@ impl Worker {
             }
         }
         (self.on_change)();
-        self.wake.notify_one();
+        self.wake.send_replace(());
     }
 
     async fn work(
         &self,
-        leased: &LeasedJob,
+        leased: &Leased,
         progress: &watch::Sender<Option<String>>,
         wishes: watch::Receiver<Wish>,
     ) -> Result<JobEnding, WorkerError> {
         let place = match self.queue.prepare(&self.place, leased).await {
             Ok(place) => place,
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(%error, "a job cannot be prepared now");
+                return self.finish(&self.place, &leased.lease, JobEnding::Interrupted).await;
+            }
             Err(error) => {
                 let ending = JobEnding::Failed { code: "prepare".to_owned(), message: error.to_string() };
                 return self.finish(&self.place, &leased.lease, ending).await;
             }
         };
-        let ending = match Process::start(&place, &leased.job.request).await {
+        let ending = match Process::start(&place, &leased.request).await {
             Ok(process) => process.listen(progress, wishes).await,
             Err(error) => {
                 tracing::error!(%error, "a job cannot be started");

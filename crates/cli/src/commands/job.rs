@@ -17,7 +17,7 @@ const QUOTA: u32 = 100;
 #[derive(Args)]
 pub struct Job {
     /// The platform database: a SQLite file or postgres://USER@HOST/DATABASE [default:
-    /// platform.sqlite in the home].
+    /// platform.db in the home].
     #[arg(long, global = true, value_name = "DATABASE", env = "ASSAY_DATABASE", hide_env_values = true)]
     database: Option<DatabaseLocation>,
     #[command(subcommand)]
@@ -54,7 +54,7 @@ enum Verb {
 
 /// The platform database of a home, unless another one is given.
 pub fn platform(home: &Path, given: Option<DatabaseLocation>) -> DatabaseLocation {
-    given.unwrap_or_else(|| DatabaseLocation::Sqlite(home.join("platform.sqlite")))
+    given.unwrap_or_else(|| DatabaseLocation::Sqlite(home.join("platform.db")))
 }
 
 impl Job {

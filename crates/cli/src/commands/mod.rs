@@ -5,6 +5,7 @@ mod backtest;
 mod control;
 mod data;
 mod demo;
+mod doctor;
 mod features;
 mod job;
 mod lp;
@@ -65,6 +66,8 @@ pub enum Command {
     /// A miner of liquidity rounds.
     #[command(subcommand)]
     Miner(miner::Miner),
+    /// Whether this machine and this home are fit for work.
+    Doctor(doctor::Doctor),
     /// Published models: publish, list, show, verify.
     #[command(subcommand)]
     Model(model::Model),
@@ -90,6 +93,8 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
     let threads = global.threads.map_or_else(available_threads, usize::from);
     let home = home(global)?;
     let command = match command {
+        // Before the workspace, which makes the home: a home that cannot be made is a finding.
+        Command::Doctor(command) => return command.run(&home, global.lake.clone(), progress, console),
         Command::Job(command) => return command.run(&home, global.dry_run, console).map(|()| true),
         Command::Worker(command) => return command.run(global, &home, threads).map(|()| true),
         Command::Stop(command) => return command.run(&home, global.dry_run, console).map(|()| true),
@@ -120,7 +125,12 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
-        Command::Job(_) | Command::Worker(_) | Command::Work(_) | Command::Stop(_) | Command::Resume(_) => Ok(true),
+        Command::Doctor(_)
+        | Command::Job(_)
+        | Command::Worker(_)
+        | Command::Work(_)
+        | Command::Stop(_)
+        | Command::Resume(_) => Ok(true),
     }
 }
 

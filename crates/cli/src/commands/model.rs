@@ -39,8 +39,8 @@ Examples:
 #[derive(Args)]
 pub struct Place {
     /// A SQLite file, or postgres://… [default: HOME/platform.db].
-    #[arg(long, value_name = "URL", env = "ASSAY_DB", hide_env_values = true)]
-    db: Option<String>,
+    #[arg(long, value_name = "URL", env = "ASSAY_DATABASE", hide_env_values = true)]
+    database: Option<String>,
 }
 
 #[derive(Args)]
@@ -70,7 +70,7 @@ pub struct Named {
 
 impl Place {
     fn registry<'a>(&self, workspace: &'a Workspace<'a>) -> Result<Registry<'a>, JobError> {
-        let location: Option<DatabaseLocation> = self.db.as_deref().map(str::parse).transpose()?;
+        let location: Option<DatabaseLocation> = self.database.as_deref().map(str::parse).transpose()?;
         Ok(Registry::local(workspace, location))
     }
 }

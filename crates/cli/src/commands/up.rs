@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use assay_server::access::{AccessOptions, PublicUrl, UnknownWallets};
+use assay_server::delivery::gateway_settings;
 use assay_server::{DEFAULT_LISTEN, LogFormat, Ready, TlsFiles, UpRequest, start_logs, up};
 use clap::Args;
 
@@ -43,6 +44,13 @@ pub struct Up {
     /// Wallets that no user has become users who look, instead of being refused.
     #[arg(long)]
     open_to_viewers: bool,
+    /// Let webhooks go to this machine and to private networks, too.
+    #[arg(long)]
+    allow_private_webhooks: bool,
+    /// Long jobs (training) at once on this machine; 0 leaves them to `assay worker`.
+    #[arg(long, value_name = "N", default_value_t = assay_server::scheduler::LONG_SLOTS as u16,
+        value_parser = clap::value_parser!(u16).range(0..=64))]
+    job_slots: u16,
     /// Make and print another key of the owner, for one who lost theirs.
     #[arg(long)]
     new_owner_key: bool,
@@ -71,6 +79,8 @@ impl Up {
                 unknown_wallets: wallets,
                 ..AccessOptions::default()
             },
+            gateway: gateway_settings(self.allow_private_webhooks, |name| std::env::var(name).ok())?,
+            job_slots: usize::from(self.job_slots),
             new_owner_key: self.new_owner_key,
         };
         if global.dry_run {

@@ -1,23 +1,39 @@
 //! `assay worker`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_jobs::{DatabaseLocation, JobError, JobRequest};
+use assay_server::scheduler::lanes;
 use assay_store::database::PlatformDatabase;
-use assay_worker::{Lane, Place, Queue, Worker as JobWorker};
+use assay_store::read;
+use assay_types::Secret;
+use assay_worker::{Lane, Place, Queue, Remote, Worker as JobWorker};
 use clap::Args;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::Global;
 
-/// Places for short jobs beside those for long ones.
-const SHORT_SLOTS: usize = 2;
+const EXAMPLES: &str = "\
+Examples:
+  ASSAY_API_KEY=… assay worker --join https://assay.example.org:8470
+  assay worker --slots 4";
 
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Worker {
+    /// A server on another machine, such as https://HOST:8470; this worker then has a home of its
+    /// own. Without it, the worker shares the home and the database with its server.
+    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    join: Option<String>,
+    /// File with the API key (scope admin) for --join; else the variable ASSAY_API_KEY.
+    #[arg(long, value_name = "FILE", requires = "join")]
+    key_file: Option<PathBuf>,
+    /// Certificate, in PEM, of the authority above the server's, where the system does not know it.
+    #[arg(long, value_name = "FILE", requires = "join")]
+    tls_ca: Option<PathBuf>,
     /// The platform database, which this worker shares with its server along with the home:
-    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.sqlite in the home].
+    /// a SQLite file or postgres://USER@HOST/DATABASE [default: platform.db in the home].
     #[arg(long, value_name = "DATABASE", env = "ASSAY_DATABASE", hide_env_values = true)]
     database: Option<DatabaseLocation>,
     /// Long jobs (training) at once; two short ones run beside them.
@@ -33,14 +49,26 @@ impl Worker {
             let program = std::env::current_exe()?;
             let threads = global.threads.map_or_else(|| (threads / slots).max(1), usize::from);
             let place = Place { program, home: home.to_owned(), lake: global.lake.clone(), threads };
-            let location = super::job::platform(home, self.database);
-            let queue = Queue::Local(PlatformDatabase::open(&location).await.map_err(JobError::from)?);
+            let (queue, lanes) = match &self.join {
+                Some(url) => {
+                    let key = key(self.key_file.as_deref())?;
+                    let certificate = self.tls_ca.as_deref().map(read).transpose()?;
+                    let kinds = JobRequest::REMOTE_KINDS.to_vec();
+                    let remote = Remote::join(url, &key, home, certificate.as_deref()).await?;
+                    (Queue::Remote(remote), vec![Lane { kinds, slots }])
+                }
+                None => {
+                    let location = super::job::platform(home, self.database);
+                    let database = PlatformDatabase::open(&location).await.map_err(JobError::from)?;
+                    (Queue::Local(database), lanes(slots))
+                }
+            };
             let worker = JobWorker {
                 name: name(),
                 queue,
                 place,
-                lanes: lanes(slots),
-                wake: Arc::new(Notify::new()),
+                lanes,
+                wake: watch::Sender::new(()),
                 on_change: Arc::new(|| {}),
             };
             let (stop, shutdown) = watch::channel(false);
@@ -54,10 +82,17 @@ impl Worker {
     }
 }
 
-/// The places of a worker that shares its server's home.
-fn lanes(slots: usize) -> Vec<Lane> {
-    let (long, short) = JobRequest::KINDS.into_iter().partition(|kind| JobRequest::LONG_KINDS.contains(kind));
-    vec![Lane { kinds: long, slots }, Lane { kinds: short, slots: SHORT_SLOTS }]
+/// The key for the server: never an argument, which everyone on the machine can read.
+fn key(file: Option<&Path>) -> Result<Secret, JobError> {
+    let text = match file {
+        Some(file) => assay_store::read_to_string(file)?,
+        None => std::env::var("ASSAY_API_KEY").unwrap_or_default(),
+    };
+    if text.trim().is_empty() {
+        let text = "--join needs a key with the scope admin: set ASSAY_API_KEY, or give --key-file FILE";
+        return Err(JobError::Input(text.to_owned()));
+    }
+    Ok(Secret::new(text.trim().to_owned()))
 }
 
 /// A name that tells this process from others in leases.
@@ -78,7 +113,6 @@ async fn ended() {
                 _ = interrupt => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
     }
     #[cfg(not(unix))]

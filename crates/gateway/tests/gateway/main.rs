@@ -6,6 +6,7 @@
     reason = "tests may panic, and read the clock and the environment"
 )]
 
+mod examples;
 mod faults;
 mod kafka;
 mod kill;

@@ -84,7 +84,15 @@ impl Platform {
 
     /// Stores signals of `model_id` numbered so, and tells of them; their lines.
     pub async fn publish(&self, model_id: &str, seqs: std::ops::Range<u64>) -> Vec<String> {
-        let rows: Vec<StoredSignal> = seqs.map(|seq| row(model_id, seq)).collect();
+        self.publish_as(model_id, seqs, StreamMode::Live).await
+    }
+
+    pub async fn publish_on_paper(&self, model_id: &str, seqs: std::ops::Range<u64>) -> Vec<String> {
+        self.publish_as(model_id, seqs, StreamMode::Paper).await
+    }
+
+    async fn publish_as(&self, model_id: &str, seqs: std::ops::Range<u64>, mode: StreamMode) -> Vec<String> {
+        let rows: Vec<StoredSignal> = seqs.map(|seq| StoredSignal { mode, ..row(model_id, seq) }).collect();
         let close = CommittedClose { feed: "test".to_owned(), candle: None, signals: rows.clone(), halted: Vec::new() };
         self.database.commit_close(&close, now_ms()).await.unwrap();
         let published: Vec<Published> = rows.iter().map(published).collect();

@@ -163,3 +163,28 @@ async fn a_test_says_what_it_is_and_inside_addresses_get_nothing() {
     let log = platform.database.deliveries("one", None, 10).await.unwrap();
     assert!(log.len() == 3 && log.iter().all(|entry| entry.delivery.outcome == DeliveryOutcome::Test));
 }
+
+#[tokio::test]
+async fn who_is_not_the_owner_hears_nothing_of_paper() {
+    use assay_store::database::NewStream;
+    let platform = Platform::new().await;
+    let new = NewStream {
+        stream_id: "stream".to_owned(),
+        model_id: MODEL.to_owned(),
+        run_id: "run".to_owned(),
+        owner: "another user".to_owned(),
+        source: "{}".to_owned(),
+        feed: "test".to_owned(),
+        limits: "{}".to_owned(),
+    };
+    platform.database.insert_stream(&new, now_ms()).await.unwrap();
+    let receiver = Receiver::start(|_| Answer::Status(200)).await;
+    platform.destination("one", DestinationKind::Webhook, &receiver.url()).await;
+    let running = platform.run(settings());
+    platform.publish_on_paper(MODEL, 0..70).await;
+    platform.reaches("one", 70, Duration::from_secs(10)).await;
+    let stored = platform.publish(MODEL, 70..72).await;
+    platform.reaches("one", 72, Duration::from_secs(10)).await;
+    running.end().await;
+    assert_eq!(receiver.bodies(), stored);
+}

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backtest;
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod evaluate;
 pub mod features;
 pub mod fetch;

@@ -76,7 +76,7 @@ pub fn show(workspace: &Workspace, id: &str) -> Result<Shown, JobError> {
     });
     let pinned: Vec<[String; 2]> = pinned.collect();
     if pinned.is_empty() {
-        return Err(JobError::Input(format!("nothing here is known as {id}; `assay run list` shows the runs")));
+        return Err(JobError::NotFound(format!("nothing here is known as {id}; `assay run list` shows the runs")));
     }
     Ok(Shown::Pinned { hash, runs: pinned })
 }

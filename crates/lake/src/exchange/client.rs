@@ -71,6 +71,27 @@ impl ExchangeClient {
         &self.clock
     }
 
+    /// How far this machine's clock is ahead of the venue's, in milliseconds; the venue tells
+    /// whole seconds. `None` when its answer has no date.
+    ///
+    /// # Errors
+    /// [`LakeError::Request`] when the venue is not reached.
+    pub async fn clock_ahead_ms(&self) -> Result<Option<i64>, LakeError> {
+        let url = &self.base_url;
+        let asked_ms = self.clock.now_ms();
+        let answer = self.http.get(url).send().await;
+        let answer = answer.map_err(|error| LakeError::Request {
+            url: url.clone(),
+            detail: error.without_url().to_string(),
+            attempts: 1,
+        })?;
+        let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        let told = date.and_then(|date| jiff::fmt::rfc2822::parse(date.trim()).ok());
+        let midway_ms = (asked_ms + self.clock.now_ms()) / 2;
+        // A whole second stands for the middle of that second.
+        Ok(told.map(|told| midway_ms - told.timestamp().as_millisecond() - 500))
+    }
+
     /// The REST address.
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url

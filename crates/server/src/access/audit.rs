@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Caller;
-use super::layers::{address_of, is_safe};
+use super::layers::{address_of, in_time, is_safe};
 use crate::clock::now_ms;
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
@@ -41,8 +41,10 @@ pub(crate) async fn audit(State(state): State<ServerState>, request: Request, ne
         Ok(number) => number,
         Err(error) => return Problem::from(error).into_response(),
     };
+    let limit = state.access.options.limits.request_timeout;
     let written = tokio::spawn(async move {
-        let response = next.run(request).await;
+        // Also here: the task outlives a request that was given up, and would wait for its body.
+        let response = in_time(limit, next.run(request)).await;
         let subject = response.extensions().get::<Subject>().map(|subject| shortened(&subject.0));
         let finished = state.platform.finish_audit(number, response.status().as_u16(), subject).await;
         if let Err(error) = finished {

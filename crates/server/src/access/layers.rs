@@ -2,7 +2,7 @@
 //! [`super::audit`], [`admit`], [`super::idempotency`].
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use assay_types::Secret;
 use axum::extract::{Request, State};
@@ -44,18 +44,18 @@ pub(crate) fn address_of(state: &ServerState, request: &Request) -> Option<IpAdd
 
 /// Ends requests that take too long, a body that trickles in included.
 pub(crate) async fn timed(State(state): State<ServerState>, request: Request, next: Next) -> Response {
-    let limit = state.access.options.limits.request_timeout;
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail =
-                format!("the request took longer than {} s; send its body faster, or ask for less", limit.as_secs());
-            let mut response = Problem::new(Code::Timeout, detail).into_response();
-            // What is left of the body is not waited for.
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-            response
-        }
+    in_time(state.access.options.limits.request_timeout, next.run(request)).await
+}
+
+/// The answer, or that there was none in time; then what is left of the body is not waited for.
+pub(super) async fn in_time(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    if let Ok(response) = tokio::time::timeout(limit, answer).await {
+        return response;
     }
+    let detail = format!("the request took longer than {} s; send its body faster, or ask for less", limit.as_secs());
+    let mut response = Problem::new(Code::Timeout, detail).into_response();
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    response
 }
 
 /// Refuses other hosts and other sites' pages.

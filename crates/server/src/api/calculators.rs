@@ -442,7 +442,6 @@ const _: () = assert!(calculator::MAX_HOPS == 16, "the schema of paths says so")
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::testing::Routes;
 
     async fn ask(routes: &Routes, path: &str, body: Value) -> Value {

@@ -1,6 +1,8 @@
 //! Completes the description of the interface with what every route has in common: how to
 //! authenticate, what any request may be refused with, keys for repeats.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::problem::{Code, Problem};
@@ -33,14 +35,28 @@ pub(super) fn complete(description: &utoipa::openapi::OpenApi) -> Value {
         description["components"]["schemas"]["Problem"] = problem_schema();
     }
     let Some(paths) = description["paths"].as_object_mut() else { return description };
+    let mut names = BTreeSet::new();
     for item in paths.values_mut().filter_map(Value::as_object_mut) {
         for (method, operation) in item.iter_mut().filter(|(name, _)| METHODS.contains(&name.as_str())) {
             if let Some(operation) = operation.as_object_mut() {
                 complete_operation(method, operation);
+                name_once(&mut names, operation);
             }
         }
     }
     description
+}
+
+/// Handlers of two areas may have the same name; clients are generated from it.
+fn name_once(names: &mut BTreeSet<String>, operation: &mut Map<String, Value>) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut name = operation.get("operationId").map(text).unwrap_or_default();
+    if names.contains(&name) {
+        let tag = operation.get("tags").map(|tags| text(&tags[0])).unwrap_or_default();
+        name = format!("{tag}_{name}");
+    }
+    names.insert(name.clone());
+    operation.insert("operationId".to_owned(), name.into());
 }
 
 fn complete_operation(method: &str, operation: &mut Map<String, Value>) {

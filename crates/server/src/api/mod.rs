@@ -3,14 +3,25 @@
 mod audit_log;
 mod calculators;
 mod control;
+mod datasets;
 mod describe;
+mod destinations;
 mod events;
+#[cfg(test)]
+mod gateway_tests;
 mod health;
+mod jobs;
 mod keys;
+mod latency;
+mod liquidity;
+pub(crate) mod models;
 mod pages;
+mod runs;
+mod search;
 mod session;
 mod signals;
 mod siwe;
+mod stream_socket;
 mod streams;
 mod users;
 
@@ -32,14 +43,24 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .merge(audit_log::routes())
         .merge(calculators::routes())
         .merge(control::routes())
+        .merge(destinations::routes())
+        .merge(datasets::routes())
         .merge(events::routes())
         .merge(health::routes())
+        .merge(jobs::routes())
         .merge(keys::routes())
+        .merge(latency::routes())
+        .merge(liquidity::routes())
+        .merge(models::routes())
+        .merge(search::routes())
+        .merge(runs::routes())
         .merge(session::routes())
         .merge(signals::routes())
         .merge(siwe::routes())
+        .merge(stream_socket::routes())
         .merge(streams::routes())
         .merge(users::routes())
+        .merge(crate::graphql::routes())
 }
 
 /// The description of the interface.

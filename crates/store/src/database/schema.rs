@@ -1,8 +1,17 @@
 //! The tables of a database and their version.
 
-use super::DatabaseError;
-use super::pool::{Pool, Transaction};
+use super::pool::{Access, Pool, Transaction};
 use super::statement::Statement;
+use super::{DatabaseError, DatabaseLocation};
+
+/// The versions of a database's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// Of the tables that are there; 0 when there are none.
+    pub found: i64,
+    /// That this release makes.
+    pub known: i64,
+}
 
 /// The tables of one database, as the steps that made them.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +66,14 @@ impl Schema {
             return Err(DatabaseError::NotReady { what: self.name, found, known: self.known() });
         }
         Ok(())
+    }
+
+    /// The version found and the version known, looked at without changing anything.
+    pub async fn inspect(self, location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
+        let pool = Pool::open(location, Access::Read).await?;
+        let found = self.version_outside(&pool).await;
+        pool.close().await;
+        Ok(SchemaVersion { found: found?, known: self.known() })
     }
 
     fn check_not_newer(self, found: i64) -> Result<(), DatabaseError> {

@@ -6,6 +6,7 @@
     reason = "tests may panic, and read files and the environment"
 )]
 
+mod access;
 mod both;
 mod deliveries;
 mod events;

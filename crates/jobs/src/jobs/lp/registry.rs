@@ -15,7 +15,7 @@ use crate::jobs::lp::job_file::read_job;
 use crate::workspace::{Workspace, now_ms};
 
 /// The jobs database in the home folder.
-const FILE: &str = "jobs.db";
+pub(crate) const FILE: &str = "jobs.db";
 
 /// Above are milliseconds, given by mistake.
 const MAX_SECONDS: i64 = 100_000_000_000;

@@ -14,7 +14,7 @@ pub(crate) const WEIGHTS: &str = "weights.safetensors";
 /// The run's config.
 pub(crate) const CONFIG: &str = "config.json";
 /// Files of a run's folder from which the policy could be rebuilt.
-const SECRET: [&str; 5] = [WEIGHTS, "policy.json", "policy.onnx", "stream.json", "checkpoint.bin"];
+const SECRET: [&str; 4] = [WEIGHTS, "policy.json", "policy.onnx", "checkpoint.bin"];
 
 /// Every artefact of the run with its content id and size, by name.
 pub(crate) fn artefacts(folder: &RunFolder) -> Result<Vec<CardFile>, JobError> {

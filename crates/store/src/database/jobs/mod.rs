@@ -22,7 +22,7 @@ pub use rounds::{MAX_PAGE, Round};
 pub use scores::MinerScore;
 
 use super::pool::{Access, Pool};
-use super::{DatabaseError, DatabaseLocation};
+use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
 /// The jobs database; clones share its connections.
 #[derive(Debug, Clone)]
@@ -40,6 +40,14 @@ impl JobsDatabase {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
         Ok(Self { pool })
+    }
+
+    /// The version of the tables at `location`, looked at without making or changing anything.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] when the database cannot be reached or is none.
+    pub async fn inspect(location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
+        tables::SCHEMA.inspect(location).await
     }
 
     /// Closes all connections, waiting for those in use.

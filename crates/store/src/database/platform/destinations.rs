@@ -143,6 +143,17 @@ impl Destination {
     }
 }
 
+/// Who may hear the signals of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody knows the model.
+    Unknown,
+    /// This user alone: the model is private, or its last stream is on paper.
+    Owner(String),
+    /// Everyone.
+    Everyone,
+}
+
 /// Tells the event stream how a destination stands within `transaction`.
 pub(super) async fn tell(transaction: &mut Transaction, id: &str, now_ms: i64) -> Result<(), DatabaseError> {
     match read(transaction, id).await? {
@@ -220,6 +231,28 @@ impl PlatformDatabase {
             .bind(model_id.unwrap_or_default())
             .bind(i64::from(limit.min(MAX_DESTINATIONS)));
         self.pool.fetch(statement).await?.iter().map(Destination::read).collect()
+    }
+
+    /// Who may hear the signals of a model, as it is published and as its last stream speaks.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn audience(&self, model_id: &str) -> Result<Audience, DatabaseError> {
+        let sql = "SELECT owner, visibility FROM models WHERE model_id = $1";
+        let models = self.pool.fetch(Statement::new("read who may see a model", sql).bind(model_id)).await?;
+        if let Some(model) = models.first()
+            && model.get::<String>("visibility")? == "private"
+        {
+            return Ok(Audience::Owner(model.get("owner")?));
+        }
+        let sql = "SELECT owner, mode FROM streams WHERE model_id = $1 ORDER BY number DESC LIMIT 1";
+        let streams = self.pool.fetch(Statement::new("read who may hear a model", sql).bind(model_id)).await?;
+        match streams.first() {
+            Some(stream) if stream.get::<String>("mode")? == "paper" => Ok(Audience::Owner(stream.get("owner")?)),
+            Some(_) => Ok(Audience::Everyone),
+            None if models.is_empty() => Ok(Audience::Unknown),
+            None => Ok(Audience::Everyone),
+        }
     }
 
     /// How many destinations a user has.

@@ -24,7 +24,7 @@ pub use datasets::DatasetRow;
 pub use deliveries::{
     Delivery, DeliveryOutcome, DeliveryReport, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, Setback,
 };
-pub use destinations::{Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
+pub use destinations::{Audience, Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
 pub use feeds::{Checkpoint, CommittedClose, FeedCandle};
 pub use models::{MAX_MODELS, ModelRow, Reader};
@@ -36,7 +36,7 @@ pub use signals::{MAX_SIGNALS, StoredSignal};
 pub use streams::{NewStream, Stream, StreamMode, StreamStatus};
 
 use super::pool::{Access, Pool};
-use super::{DatabaseError, DatabaseLocation};
+use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
 /// The platform database; clones share its connections.
 #[derive(Debug, Clone)]
@@ -54,6 +54,14 @@ impl PlatformDatabase {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
         Ok(Self { pool })
+    }
+
+    /// The version of the tables at `location`, looked at without making or changing anything.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] when the database cannot be reached or is none.
+    pub async fn inspect(location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
+        tables::SCHEMA.inspect(location).await
     }
 
     /// Closes all connections, waiting for those in use.

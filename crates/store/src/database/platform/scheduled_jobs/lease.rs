@@ -84,6 +84,15 @@ impl PlatformDatabase {
         Ok(Some(LeasedJob { job, lease }))
     }
 
+    /// The job of a lease that is still held.
+    ///
+    /// # Errors
+    /// [`DatabaseError::LeaseLost`]; [`DatabaseError::Sql`].
+    pub async fn leased_job(&self, lease: &WorkerLease) -> Result<ScheduledJob, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        held(&mut transaction, lease).await
+    }
+
     /// Holds a lease until a later time and stores what the job told; whether the job's end is
     /// asked for.
     ///

@@ -1,0 +1,116 @@
+//! Jobs under a real server: its own, and those of workers on other machines.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use assay_store::database::{JobStatus, ScheduledJob};
+use serde_json::Value;
+
+use crate::jobs::{Platform, calm_weights, children, signal, training};
+use crate::series::with_candles;
+use crate::support::{Answer, Home, Running, tell, text};
+
+const CANDLES: usize = 1_500;
+const STEPS: u64 = 51_200;
+
+/// `assay up`, and what it said at its start.
+struct Server {
+    running: Running,
+    url: String,
+    owner_key: Option<String>,
+}
+
+impl Server {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--json"]);
+        let mut child: Child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let owner_key = ready["owner_key"].as_str().map(str::to_owned);
+        Self { running: Running::of(child), url: text(&ready["url"]).to_owned(), owner_key }
+    }
+}
+
+fn join(home: &Home, server: &Server, key: &str) -> Running {
+    let mut command = home.command(&["worker", "--join", &server.url, "--slots", "2", "--threads", "1"]);
+    Running::of(command.env("ASSAY_API_KEY", key).spawn().unwrap())
+}
+
+fn is_training(job: &ScheduledJob) -> bool {
+    job.status == JobStatus::Running && job.progress.as_deref().is_some_and(|told| told.contains("\"reward\""))
+}
+
+#[test]
+fn a_killed_server_goes_on_with_its_jobs() {
+    let home = with_candles(CANDLES);
+    let server = Server::start(&home, &[]);
+    let platform = Platform::of(&home);
+    let job = platform.submit(&training(1, STEPS));
+    platform.until(&job, is_training);
+    server.running.kill();
+    let restarted = Server::start(&home, &[]);
+    assert_eq!(restarted.owner_key, None, "the owner's key is shown once");
+    let result = platform.done(&job);
+    assert_eq!((platform.job(&job).attempts, platform.times_done(&job)), (2, 1));
+    assert_eq!(result["weights_hash"], calm_weights(&with_candles(CANDLES), 1, STEPS));
+    restarted.running.kill();
+}
+
+#[test]
+fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
+    let (home, elsewhere) = (with_candles(CANDLES), Home::new());
+    let server = Server::start(&home, &["--job-slots", "0"]);
+    let key = server.owner_key.clone().unwrap();
+    let platform = Platform::of(&home);
+
+    let mut refused = elsewhere.command(&["worker", "--join", &server.url]);
+    let refused = refused.env("ASSAY_API_KEY", "assay_0_nonsense").output().unwrap();
+    Answer::of(&refused).expect(1, &["did not join", "ASSAY_API_KEY"]);
+    elsewhere.assay(&["worker", "--join", &server.url]).expect(2, &["--key-file"]);
+
+    // Killed, the worker goes on from its checkpoint, and nothing is seen before the end.
+    let job = platform.submit(&training(1, STEPS));
+    let worker = join(&elsewhere, &server, &key);
+    platform.until(&job, is_training);
+    assert_eq!(home.json(&["run", "list"]), Value::Array(Vec::new()), "nothing is visible before the end");
+    worker.kill();
+    let worker = join(&elsewhere, &server, &key);
+    platform.until(&job, |job| job.attempts == 2 && is_training(job));
+    signal("-9", children(worker.id())[0]);
+    let result = platform.done(&job);
+    let calm = with_candles(CANDLES);
+    assert_eq!(result["weights_hash"], calm_weights(&calm, 1, STEPS));
+    assert_eq!((platform.job(&job).attempts, platform.times_done(&job)), (3, 1));
+    let run = text(&result["run_id"]);
+    for name in ["weights.safetensors", "policy.onnx", "curves.csv", "equity.csv", "stream.json", "config.json"] {
+        let read = |home: &Home| std::fs::read(home.run(run).join(name)).unwrap();
+        assert!(read(&home) == read(&calm), "{name} differs");
+    }
+    assert_eq!(text(&home.json(&["run", "show", run])["state"]), "done");
+    let judged = |home: &Home| home.json(&["backtest", run])["equity_hash"].clone();
+    assert_eq!(judged(&home), judged(&calm));
+    let trials = |home: &Home| std::fs::read_to_string(home.file("trials.jsonl")).unwrap().lines().count();
+    assert_eq!(trials(&home), trials(&calm), "what was looked at counts here too");
+
+    // Cancelled elsewhere, the checkpoint is here, and a worker of this home goes on from it.
+    let cancelled = platform.submit(&training(2, STEPS));
+    platform.until(&cancelled, is_training);
+    let asked = Instant::now();
+    home.assay(&["job", "cancel", &cancelled]).expect(0, &["cancelling"]);
+    platform.until(&cancelled, |job| job.status == JobStatus::Cancelled);
+    tell(&format!("cancelled elsewhere in {:?}", asked.elapsed()));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    worker.kill();
+    let listed = home.json(&["run", "list"]);
+    let interrupted = listed.as_array().unwrap().iter().find(|run| run["state"] == "interrupted").unwrap();
+    assert!(home.run(text(&interrupted["run_id"])).join("checkpoint.bin").exists());
+    home.assay(&["job", "resume", &cancelled]).expect(0, &["queued"]);
+    let here = Running::of(home.command(&["worker", "--threads", "1"]).spawn().unwrap());
+    let result = platform.done(&cancelled);
+    assert_eq!(result["weights_hash"], calm_weights(&calm, 2, STEPS));
+    assert_eq!(home.json(&["run", "show", text(&result["run_id"])])["attempts"], 2);
+    here.kill();
+    server.running.kill();
+}
