@@ -28,6 +28,11 @@ struct SignalsQuery {
     start: Option<String>,
     /// Just after the last close, ISO-8601 UTC.
     end: Option<String>,
+    /// Number of the first signal; instead of a cursor.
+    from_seq: Option<u64>,
+    /// The last so many signals; instead of a cursor.
+    #[param(minimum = 1, maximum = 200)]
+    last: Option<u32>,
     /// `next` of the page before; nothing for the first page.
     cursor: Option<String>,
     /// Most items of the page.
@@ -88,7 +93,16 @@ async fn signals(
         return Err(missing());
     }
     // Who may not see paper signals is given the live ones alone, page by page.
-    let from = paging.after.map_or(0, |after| after + 1);
+    let from = match (paging.after, query.from_seq, query.last) {
+        (Some(after), None, None) => after + 1,
+        (None, Some(from), None) => from,
+        (None, None, Some(last)) => state.platform.next_seq(&model_id).await?.saturating_sub(u64::from(last)),
+        (None, None, None) => 0,
+        _ => {
+            let detail = "give one of cursor, from_seq and last";
+            return Err(Problem::new(Code::BadRequest, detail).field("cursor"));
+        }
+    };
     let mode = (!sees_paper).then_some(StreamMode::Live);
     let rows = state.platform.signals_of_mode(&model_id, mode, closed, from, paging.fetch()).await?;
     let mut views = Vec::with_capacity(rows.len());
