@@ -113,7 +113,7 @@ impl Random {
 }
 
 fn worker(home: &Home) -> Running {
-    Running::of(home.command(&["worker", "--slots", "2", "--threads", "1"]).spawn().unwrap())
+    Running::of(home.command(&["worker", "--slots", "2", "--threads", "1", "--quiet"]).spawn().unwrap())
 }
 
 /// The processes that `parent` started and that still run.
@@ -236,7 +236,7 @@ fn a_cancelled_job_keeps_its_checkpoint_and_goes_on_to_the_same_weights() {
     let platform = Platform::of(&home);
     let job_id = platform.submit(&training(1, STEPS));
     let waiting = platform.submit(&training(2, STEPS));
-    let worker = Running::of(home.command(&["worker", "--slots", "1"]).spawn().unwrap());
+    let worker = Running::of(home.command(&["worker", "--slots", "1", "--quiet"]).spawn().unwrap());
     let is_training = |job: &ScheduledJob| job.progress.as_deref().is_some_and(|told| told.contains("\"reward\""));
     platform.until(&job_id, is_training);
     home.assay(&["job", "cancel", &waiting]).expect(0, &["cancelled"]);

@@ -34,7 +34,7 @@ impl Server {
 }
 
 fn join(home: &Home, server: &Server, key: &str) -> Running {
-    let mut command = home.command(&["worker", "--join", &server.url, "--slots", "2", "--threads", "1"]);
+    let mut command = home.command(&["worker", "--join", &server.url, "--slots", "2", "--threads", "1", "--quiet"]);
     Running::of(command.env("ASSAY_API_KEY", key).spawn().unwrap())
 }
 
@@ -107,7 +107,7 @@ fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
     let interrupted = listed.as_array().unwrap().iter().find(|run| run["state"] == "interrupted").unwrap();
     assert!(home.run(text(&interrupted["run_id"])).join("checkpoint.bin").exists());
     home.assay(&["job", "resume", &cancelled]).expect(0, &["queued"]);
-    let here = Running::of(home.command(&["worker", "--threads", "1"]).spawn().unwrap());
+    let here = Running::of(home.command(&["worker", "--threads", "1", "--quiet"]).spawn().unwrap());
     let result = platform.done(&cancelled);
     assert_eq!(result["weights_hash"], calm_weights(&calm, 2, STEPS));
     assert_eq!(home.json(&["run", "show", text(&result["run_id"])])["attempts"], 2);

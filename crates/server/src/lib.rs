@@ -31,7 +31,7 @@ pub use api::router;
 pub use assay_gateway::GatewaySettings;
 pub use clock::now_ms;
 pub use extract::{ApiJson, ApiPath, ApiQuery, MAX_JSON_DEPTH, parse_json};
-pub use observe::{LogFormat, start_logs};
+pub use observe::{LogFormat, Logs, start_logs};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, PageQuery, Paging};
 pub use problem::{Code, Problem};
 pub use serve::{ServeSettings, Server};

@@ -16,7 +16,7 @@ pub enum Queue {
     /// The platform database; the worker shares the home folder with its server.
     Local(PlatformDatabase),
     /// A server on another machine; the worker has a home of its own.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// A job that a worker has taken.

@@ -33,6 +33,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 /// Time between two signs of life on an idle connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Largest message: a job with the earlier evaluations on its dataset.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Bytes of one piece of a file.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -94,7 +96,8 @@ impl Remote {
             .parse()
             .map_err(|_| address("the key holds letters that no key has".to_owned()))?;
         bearer.set_sensitive(true);
-        let client = WorkersClient::with_interceptor(endpoint.connect_lazy(), Bearer(bearer));
+        let client = WorkersClient::with_interceptor(endpoint.connect_lazy(), Bearer(bearer))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let remote = Self { client, home: home.to_owned(), fetching: Arc::default() };
         // Of no kind there is no job; a key that does not hold is told here.
         let nothing = LeaseRequest { worker: "join".to_owned(), kinds: Vec::new() };

@@ -29,6 +29,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// How often the end of a job is reported again when the queue is out of reach.
 const FINISH_RETRY: Duration = Duration::from_millis(500);
 
+/// How long a job waits whose data could not be fetched, in ms.
+const PREPARE_AGAIN_MS: i64 = 2_000;
+
 /// Places for jobs of some kinds, so that long jobs leave room for short ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
@@ -136,7 +139,8 @@ impl Worker {
             Ok(place) => place,
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "a job cannot be prepared now");
-                return self.finish(&self.place, &leased.lease, JobEnding::Interrupted).await;
+                let later = JobEnding::Later { after_ms: PREPARE_AGAIN_MS };
+                return self.finish(&self.place, &leased.lease, later).await;
             }
             Err(error) => {
                 let ending = JobEnding::Failed { code: "prepare".to_owned(), message: error.to_string() };
@@ -190,8 +194,9 @@ impl Worker {
             sent = Instant::now();
             let progress = told.borrow_and_update().clone();
             let has_news = progress.is_some();
-            match self.queue.heartbeat(&mut lease, progress.as_deref()).await {
-                Ok(is_cancelling) => {
+            let beat = self.queue.heartbeat(&mut lease, progress.as_deref());
+            match tokio::time::timeout(lasts, beat).await {
+                Ok(Ok(is_cancelling)) => {
                     held = sent;
                     if has_news {
                         (self.on_change)();
@@ -200,13 +205,13 @@ impl Worker {
                         wish.send_replace(Wish::Cancel);
                     }
                 }
-                Err(error) if error.is_lease_lost() => return,
-                Err(error) => {
-                    tracing::warn!(job_id = lease.job_id, %error, "a heartbeat is not taken");
-                    if held.elapsed() > lasts {
-                        return;
-                    }
-                }
+                Ok(Err(error)) if error.is_lease_lost() => return,
+                Ok(Err(error)) => tracing::warn!(job_id = lease.job_id, %error, "a heartbeat is not taken"),
+                Err(_) => tracing::warn!(job_id = lease.job_id, "a heartbeat is not answered"),
+            }
+            // Another worker may have it by now.
+            if held.elapsed() > lasts {
+                return;
             }
         }
     }

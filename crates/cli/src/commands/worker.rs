@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assay_jobs::{DatabaseLocation, JobError, JobRequest};
 use assay_server::scheduler::lanes;
+use assay_server::{LogFormat, start_logs};
 use assay_store::database::PlatformDatabase;
 use assay_store::read;
 use assay_types::Secret;
@@ -43,6 +44,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn run(self, global: &Global, home: &Path, threads: usize) -> anyhow::Result<()> {
+        start_logs(LogFormat::Text, if global.quiet { "error" } else { "info,sqlx=warn" })?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let slots = usize::from(self.slots);
@@ -55,7 +57,7 @@ impl Worker {
                     let certificate = self.tls_ca.as_deref().map(read).transpose()?;
                     let kinds = JobRequest::REMOTE_KINDS.to_vec();
                     let remote = Remote::join(url, &key, home, certificate.as_deref()).await?;
-                    (Queue::Remote(remote), vec![Lane { kinds, slots }])
+                    (Queue::Remote(Box::new(remote)), vec![Lane { kinds, slots }])
                 }
                 None => {
                     let location = super::job::platform(home, self.database);

@@ -34,6 +34,7 @@ pub(super) fn complete(description: &utoipa::openapi::OpenApi) -> Value {
     if description["components"]["schemas"]["Problem"].is_null() {
         description["components"]["schemas"]["Problem"] = problem_schema();
     }
+    super::jobs::merge_kinds(&mut description["components"]["schemas"]);
     let Some(paths) = description["paths"].as_object_mut() else { return description };
     let mut names = BTreeSet::new();
     for item in paths.values_mut().filter_map(Value::as_object_mut) {

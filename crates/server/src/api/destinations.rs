@@ -7,13 +7,14 @@ use assay_store::database::{DeliveryOutcome, Destination, DestinationKind, Logge
 use assay_types::Secret;
 use assay_types::time::format_utc;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Role, Scope};
+use crate::access::{Caller, NotKept, Role, Scope, Subject};
 use crate::audience::hearing;
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
@@ -171,20 +172,13 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 /// Adds a destination, which gets signals at once. The answer shows a webhook's secret once.
 #[utoipa::path(post, path = "/v1/destinations", tag = "signals", request_body = NewRequest, responses(
     (status = 201, description = "The destination", body = Added),
-    (status = 400, description = "Something is wrong with it", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such model", body = Problem, content_type = "application/problem+json"),
-    (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many destinations", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn add(
     State(state): State<ServerState>,
     caller: Caller,
     ApiJson(request): ApiJson<NewRequest>,
-) -> Result<(StatusCode, ApiJson<Added>), Problem> {
+) -> Result<Response, Problem> {
     caller.require(Scope::Publish)?;
     let target = target(&state, &request)?;
     let after = request.after.map(|after| signal_number("after", after)).transpose()?;
@@ -212,17 +206,18 @@ async fn add(
     };
     let added = state.platform.insert_destination(&new, now_ms()).await?;
     changed(&state);
+    let subject = Subject(added.destination_id.clone());
     let secret = secret.map(|secret| secret.reveal().to_owned());
-    Ok((StatusCode::CREATED, ApiJson(Added { destination: added.into(), secret })))
+    let mut response = (StatusCode::CREATED, ApiJson(Added { destination: added.into(), secret })).into_response();
+    response.extensions_mut().insert(NotKept);
+    response.extensions_mut().insert(subject);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// Your destinations; with the scope of an administrator everybody's.
 #[utoipa::path(get, path = "/v1/destinations", tag = "signals", params(ListQuery), responses(
     (status = 200, description = "A page of destinations", body = Page<DestinationView>),
-    (status = 400, description = "The query cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn list(
     State(state): State<ServerState>,
@@ -242,11 +237,7 @@ async fn list(
 #[utoipa::path(get, path = "/v1/destinations/{destination_id}", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), responses(
     (status = 200, description = "The destination", body = DestinationView),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn show(
     State(state): State<ServerState>,
@@ -261,11 +252,7 @@ async fn show(
 #[utoipa::path(delete, path = "/v1/destinations/{destination_id}", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), responses(
     (status = 204, description = "It is gone"),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn remove(
     State(state): State<ServerState>,
@@ -283,11 +270,7 @@ async fn remove(
 #[utoipa::path(post, path = "/v1/destinations/{destination_id}/pause", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), responses(
     (status = 200, description = "The destination", body = DestinationView),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn pause(
     State(state): State<ServerState>,
@@ -301,11 +284,7 @@ async fn pause(
 #[utoipa::path(post, path = "/v1/destinations/{destination_id}/resume", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), responses(
     (status = 200, description = "The destination", body = DestinationView),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn resume(
     State(state): State<ServerState>,
@@ -319,13 +298,7 @@ async fn resume(
 #[utoipa::path(post, path = "/v1/destinations/{destination_id}/replay", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), request_body = ReplayRequest, responses(
     (status = 200, description = "The destination", body = DestinationView),
-    (status = 400, description = "There is no such signal", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-    (status = 415, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn replay(
     State(state): State<ServerState>,
@@ -350,12 +323,8 @@ async fn replay(
 #[utoipa::path(post, path = "/v1/destinations/{destination_id}/test", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination")), responses(
     (status = 200, description = "What came of it", body = TestResult),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "Everything is stopped", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn test(
     State(state): State<ServerState>,
@@ -376,11 +345,7 @@ async fn test(
 #[utoipa::path(get, path = "/v1/destinations/{destination_id}/deliveries", tag = "signals",
     params(("destination_id" = String, Path, description = "The destination"), PageQuery), responses(
     (status = 200, description = "A page of attempts", body = Page<DeliveryView>),
-    (status = 400, description = "The query cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn deliveries(
     State(state): State<ServerState>,

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -159,15 +159,15 @@ pub(crate) struct JobDetail {
     result: Value,
 }
 
-fn json(text: Option<&String>) -> Value {
+fn value(text: Option<&String>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }
 
 impl From<ScheduledJob> for Job {
     fn from(job: ScheduledJob) -> Self {
         Self {
-            progress: serde_json::from_value(json(job.progress.as_ref())).ok(),
-            error: serde_json::from_value(json(job.error.as_ref())).ok(),
+            progress: serde_json::from_value(value(job.progress.as_ref())).ok(),
+            error: serde_json::from_value(value(job.error.as_ref())).ok(),
             status: job.status.into(),
             attempts: job.attempts,
             created_at: format_utc(job.created_at),
@@ -184,7 +184,7 @@ impl From<ScheduledJob> for Job {
 
 impl From<ScheduledJob> for JobDetail {
     fn from(job: ScheduledJob) -> Self {
-        let (request, result) = (json(Some(&job.request)), json(job.result.as_ref()));
+        let (request, result) = (value(Some(&job.request)), value(job.result.as_ref()));
         Self { request, result, job: job.into() }
     }
 }
@@ -311,6 +311,30 @@ async fn resume(
     Ok(ApiJson(job.into()))
 }
 
+/// Writes each kind of request as one object. As an `allOf` of the fields and the `kind`, neither
+/// part would allow the properties of the other.
+pub(super) fn merge_kinds(schemas: &mut Value) {
+    let known = schemas.clone();
+    let Some(variants) = schemas["JobRequest"]["oneOf"].as_array_mut() else { return };
+    for variant in variants {
+        let Some(parts) = variant["allOf"].as_array() else { continue };
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        for part in parts {
+            let name = part["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+            let part = name.map_or(part, |name| &known[name]);
+            properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+        *variant = json!({
+            "type": "object",
+            "description": variant["description"].as_str().unwrap_or_default(),
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        });
+    }
+}
+
 fn changed(state: &ServerState) {
     state.job_queued.notify_one();
     state.events_appended.notify_waiters();
@@ -318,8 +342,6 @@ fn changed(state: &ServerState) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::testing::{Routes, caller};
 
@@ -353,6 +375,26 @@ mod tests {
             assert_eq!(routes.post(&user, &format!("{path}/cancel"), &Value::Null).await.1["status"], expected);
         }
         assert_eq!(routes.post(&user, &format!("{path}/resume"), &Value::Null).await.1["status"], "queued");
+    }
+
+    #[test]
+    fn every_kind_is_described_as_one_object_that_its_requests_fit() {
+        let (_, description) = crate::api::routes().split_for_parts();
+        let description = crate::api::describe::complete(&description);
+        let schema = &description["components"]["schemas"]["JobRequest"];
+        let variants = schema["oneOf"].as_array().unwrap();
+        let kind = |variant: &Value| variant["properties"]["kind"]["enum"][0].as_str().map(str::to_owned);
+        let kinds: Vec<String> = variants.iter().map(|variant| kind(variant).expect("a kind")).collect();
+        assert_eq!(kinds, JobRequest::KINDS);
+        for variant in variants {
+            assert_eq!(variant["additionalProperties"], false, "{variant}");
+            assert!(variant["required"].as_array().unwrap().contains(&json!("kind")), "{variant}");
+        }
+        let train = &variants[2];
+        assert!(
+            train["properties"]["config"].is_object() && train["required"].as_array().unwrap().len() == 2,
+            "{train}"
+        );
     }
 
     #[tokio::test]

@@ -46,11 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 #[utoipa::path(get, path = "/v1/signals/{model_id}/latency", tag = "signals",
     params(("model_id" = String, Path, description = "The model")), responses(
     (status = 200, description = "Latencies", body = Latency),
-    (status = 400, description = "The path cannot be read", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such model", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn latency(
     State(state): State<ServerState>,

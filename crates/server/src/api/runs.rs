@@ -362,7 +362,7 @@ mod tests {
     #[tokio::test]
     async fn only_listed_artefacts_are_given_and_only_to_those_who_may_see_the_run() {
         let routes = with_run().await;
-        std::fs::write(routes.home.path().join("runs/secret"), "s").unwrap();
+        std::fs::write(routes.state.settings.home.path().join("runs/secret"), "s").unwrap();
         let user = caller("u1", Role::Viewer);
         let path = format!("/v1/runs/{RUN}/artefacts");
         assert_eq!(routes.get(&user, &format!("{path}/equity.csv")).await.0, StatusCode::OK);

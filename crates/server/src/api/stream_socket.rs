@@ -34,6 +34,8 @@ const WRITE_BUFFER: usize = 64 << 10;
 const RESUME_POLL: Duration = Duration::from_millis(250);
 /// The code of a close for a listener that does not keep up.
 pub(crate) const TOO_SLOW: u16 = 4_008;
+/// How long a listener that is sent away may take to hear why.
+const FAREWELL: Duration = Duration::from_secs(30);
 /// How often it is looked whether the listener may still hear the model.
 const RECHECK: Duration = Duration::from_secs(5);
 /// The code for a credential that ended, or a model that is private now.
@@ -77,12 +79,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 #[utoipa::path(get, path = "/v1/stream/{model_id}", tag = "signals",
     params(("model_id" = String, Path, description = "The model"), From), responses(
     (status = 101, description = "A WebSocket; its first message", body = Hello),
-    (status = 400, description = "No WebSocket, or a wrong query", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No credential", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "Not with this credential", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "No such model", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many sockets", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn stream(
     State(state): State<ServerState>,
@@ -112,8 +109,19 @@ async fn stream(
         .max_frame_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let signals = state.live.hub.subscribe(&model_id);
-        let listener =
-            Listener { state, socket, signals, model_id, hearing, next_seq: 0, is_held: false, _place: place };
+        let presented = presented.map(|Extension(presented)| presented);
+        let listener = Listener {
+            state,
+            caller,
+            presented,
+            socket,
+            signals,
+            model_id,
+            hearing,
+            next_seq: 0,
+            is_held: false,
+            _place: place,
+        };
         // Gone is gone: whoever comes back says from where.
         let _ = listener.serve(from.after).await;
     }))
@@ -259,9 +267,8 @@ impl Listener {
 
     /// Says why the listener is sent away, if it takes that.
     async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Gone> {
-        let limit = self.state.dispatcher.settings().send_timeout;
         let frame = CloseFrame { code, reason: reason.into() };
-        let _ = timeout(limit, self.socket.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(FAREWELL, self.socket.send(Message::Close(Some(frame)))).await;
         Err(Gone)
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use assay_store::StoreError;
 use assay_store::database::{
-    DatabaseError, JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob, PlatformDatabase,
-    ScheduledJob,
+    DatabaseError, DatasetRow, JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob,
+    PlatformDatabase, RunRow, ScheduledJob,
 };
 
 use crate::both::both;
@@ -237,5 +237,42 @@ async fn users_take_turns_and_lists_come_in_pages() {
         let id = &first[0].job_id;
         assert_eq!(database.jobs_by_prefix(&id[..8], 2).await.unwrap(), [first[0].clone()]);
         assert!(database.jobs_by_prefix("%", 2).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_catalogue_tells_what_changed_and_keeps_the_first_owner() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let run = |id: &str, owner: &str, summary: &str| {
+            RunRow::new(id.to_owned(), owner.to_owned(), None, summary.to_owned(), 5)
+        };
+        let events = async || database.last_event().await.unwrap();
+        database.put_runs(&[run("r1", "u1", "{}"), run("r2", "u2", "{}")], 5).await.unwrap();
+        assert_eq!(events().await, 2);
+        // Found again as it was, a run is no news; changed, it stays with its owner.
+        database.put_runs(&[run("r1", "home", "{}")], 6).await.unwrap();
+        assert_eq!(events().await, 2);
+        database.put_runs(&[run("r1", "home", r#"{"state":"done"}"#)], 7).await.unwrap();
+        let page = database.events_after(2, 10).await.unwrap();
+        let event = &page.events[0].event;
+        assert_eq!((event.topic.as_str(), event.owner.as_deref()), ("run", Some("u1")));
+        let ids = |rows: Vec<RunRow>| rows.into_iter().map(|row| row.run_id).collect::<Vec<_>>();
+        assert_eq!(ids(database.runs(None, None, 9).await.unwrap()), ["r2", "r1"]);
+        assert_eq!(ids(database.runs(None, Some(2), 9).await.unwrap()), ["r1"]);
+        assert_eq!(ids(database.runs(Some("u2"), None, 9).await.unwrap()), ["r2"]);
+        let dataset = |name: &str, rows: u64| DatasetRow {
+            dataset: name.to_owned(),
+            number: 0,
+            summary: format!(r#"{{"rows":{rows}}}"#),
+            updated_at: 8,
+        };
+        database.put_datasets(&[dataset("b", 1), dataset("a", 1), dataset("b", 2)], 8).await.unwrap();
+        let names = database.datasets(0, 9).await.unwrap().into_iter().map(|row| (row.dataset, row.summary));
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            [("b".into(), r#"{"rows":2}"#.into()), ("a".into(), r#"{"rows":1}"#.into())]
+        );
+        assert_eq!(database.datasets(1, 9).await.unwrap()[0].dataset, "a");
     }
 }

@@ -74,6 +74,8 @@ impl PlatformDatabase {
         let (mut job, token) = (ScheduledJob::read(&row)?, row.get::<i64>("lease_token")? + 1);
         job.status = JobStatus::Running;
         job.attempts += 1;
+        // What an attempt before told is no news of this one.
+        job.progress = None;
         job.started_at = job.started_at.or(Some(now_ms));
         job.updated_at = now_ms;
         job.lease_owner = Some(worker.to_owned());
