@@ -28,4 +28,5 @@ mod python;
 mod resume;
 mod series;
 mod signals;
+mod stop;
 mod up;

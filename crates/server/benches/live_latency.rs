@@ -1,5 +1,6 @@
-//! From the bytes of a closed candle to the last listener: 1,000 distinct [64, 64] policies on
-//! one symbol, each close decided, signed, stored durably and told.
+//! From the bytes of a closed candle to the last byte at the last of 1,000 WebSocket listeners:
+//! 1,000 distinct [64, 64] policies on one symbol, each close decided, signed, stored durably and
+//! sent.
 //!
 //! `cargo bench -p assay-server --bench live_latency [-- MODELS CLOSES]`. The fake exchange, its
 //! socket, the database (SQLite, synchronous) and the listeners are in this process.
@@ -11,27 +12,30 @@
     reason = "a benchmark prints and fails by panicking"
 )]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use assay_engine::Limits;
-use assay_gateway::Notice;
 use assay_jobs::jobs::runs::{Pins, policy_file};
 use assay_jobs::jobs::train::Train;
 use assay_jobs::{Advance, Progress, Workspace};
 use assay_lake::{Clock, LiveSettings, OnConflict};
 use assay_model::{Activation, Head, Mlp, Policy};
 use assay_registry::ContentId;
-use assay_server::live::{LiveOptions, NewStreamRequest, SourceRequest, VenueAddress, run, start_stream};
-use assay_server::{ServerState, Settings};
+use assay_server::access::{AccessOptions, first_owner};
+use assay_server::live::{LiveOptions, NewStreamRequest, SourceRequest, VenueAddress, start_stream};
+use assay_server::{GatewaySettings, ServeSettings, Server, Settings};
 use assay_store::database::DatabaseLocation;
 use assay_store::{Home, RunSummary};
 use assay_testkit::{FakeExchange, Schedule, Series, generate_candles};
 use assay_types::{Candles, Dataset, Hash, InputScaling, Timeframe};
+use futures::StreamExt as _;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const STEP: i64 = Timeframe::M1.ms();
 const FIRST_MS: i64 = 1_700_000_400_000 / STEP * STEP;
@@ -52,10 +56,9 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
     let (models, closes) = (*numbers.first().unwrap_or(&1_000), *numbers.get(1).unwrap_or(&120));
     let folder = tempfile::tempdir().unwrap();
-    let runs = prepare(folder.path(), models, closes);
+    let runs = prepare(folder.path(), models);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut times = runtime.block_on(measure(folder.path(), &runs, closes));
-    times.drain(..WARM_UP);
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
     println!(
@@ -68,7 +71,7 @@ fn main() {
 }
 
 /// A lake, one trained run, and `models` runs like it with other policies.
-fn prepare(home: &Path, models: usize, _closes: usize) -> Vec<String> {
+fn prepare(home: &Path, models: usize) -> Vec<String> {
     let dataset: Dataset = "binance/BTC-USDT/1m".parse().unwrap();
     let workspace = Workspace::open(home, None, &Unwatched, 1, false).unwrap();
     let mut candles = Candles::new(dataset.market.clone(), Timeframe::M1);
@@ -128,53 +131,83 @@ fn policy(seed: u64, columns: &[String]) -> Policy {
 
 async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
     let clock = Arc::new(AtomicI64::new(FIRST_MS + STORED as i64 * STEP + 1_000));
-    let candles = generate_candles(3, FIRST_MS, Timeframe::M1, STORED + closes + WARM_UP + 2);
+    let candles = generate_candles(3, FIRST_MS, Timeframe::M1, STORED + closes + 2 * WARM_UP);
     let series = Series { candles, timeframe: Some(Timeframe::M1), ..Series::default() };
     let exchange = FakeExchange::start(series, Schedule::calm(), clock.clone()).await;
+    let server = Server::start(settings(home)).await.unwrap();
+    let key = first_owner(server.state()).await.unwrap().unwrap();
+    let owner = server.state().platform.first_owner().await.unwrap().unwrap().user_id;
+    let address =
+        VenueAddress { venue: "binance".to_owned(), base_url: exchange.base_url(), socket_url: exchange.socket_url() };
+    let feed = LiveSettings { overdue_ms: 10 * STEP, ..LiveSettings::default() };
+    let options = LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) };
+    server.state().live.configure(options);
+    let (told, mut heard) = mpsc::channel(2 * runs.len());
+    for run_id in runs {
+        let request = NewStreamRequest {
+            run_id: run_id.clone(),
+            owner: owner.clone(),
+            source: SourceRequest::Exchange { venue: "binance".to_owned() },
+            limits: Limits::default(),
+        };
+        let stream = start_stream(server.state(), request).await.unwrap();
+        tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), told.clone()));
+    }
+    println!("{} streams begun", runs.len());
+    // Every stream is on the desk and every socket is joined once a whole close was heard.
+    let mut close = 0;
+    let mut step = || {
+        close += 1;
+        exchange.advance_to(FIRST_MS + (STORED + close) as i64 * STEP + 100);
+    };
+    for _ in 0..WARM_UP {
+        step();
+        let mut count = 0;
+        while let Ok(Some(())) = tokio::time::timeout(Duration::from_secs(3), heard.recv()).await {
+            count += 1;
+            if count == runs.len() {
+                break;
+            }
+        }
+    }
+    let mut times = Vec::with_capacity(closes);
+    for _ in 0..closes {
+        let began = Instant::now();
+        step();
+        for _ in 0..runs.len() {
+            tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("every listener hears").unwrap();
+        }
+        times.push(began.elapsed());
+    }
+    server.stop().await;
+    times
+}
+
+fn settings(home: &Path) -> ServeSettings {
     let sqlite = |name: &str| DatabaseLocation::Sqlite(home.join(name));
-    let settings = Settings {
+    let state = Settings {
         home: Home::open(home).unwrap(),
         lake: None,
         platform: sqlite("platform.db"),
         liquidity: sqlite("jobs.db"),
+        gateway: GatewaySettings::default(),
+        job_slots: 0,
     };
-    let state = ServerState::open(settings).await.unwrap();
-    let address =
-        VenueAddress { venue: "binance".to_owned(), base_url: exchange.base_url(), socket_url: exchange.socket_url() };
-    let feed = LiveSettings { overdue_ms: 10 * STEP, ..LiveSettings::default() };
-    state.live.configure(LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) });
-    let (told, mut heard) = mpsc::channel(runs.len());
-    for run_id in runs {
-        let request = NewStreamRequest {
-            run_id: run_id.clone(),
-            owner: "owner".to_owned(),
-            source: SourceRequest::Exchange { venue: "binance".to_owned() },
-            limits: Limits::default(),
-        };
-        let stream = start_stream(&state, request).await.unwrap();
-        let mut subscription = state.live.hub.subscribe(&stream.model_id);
-        let told = told.clone();
-        tokio::spawn(async move {
-            while let Some(notice) = subscription.next().await {
-                if matches!(notice, Notice::Signal(_)) && told.send(()).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    let (_shutdown, stopping) = watch::channel(false);
-    tokio::spawn(run(state.clone(), stopping));
-    while exchange.socket_connections() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let mut times = Vec::with_capacity(closes + WARM_UP);
-    for close in 0..closes + WARM_UP {
-        let began = Instant::now();
-        exchange.advance_to(FIRST_MS + (STORED + close + 1) as i64 * STEP + 100);
-        for _ in 0..runs.len() {
-            heard.recv().await.unwrap();
+    let mut access = AccessOptions::default();
+    access.limits.credential_per_second = 100_000;
+    access.limits.address_per_second = 100_000;
+    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access }
+}
+
+/// Listens to a model's signals over a WebSocket and tells of each.
+async fn listen(address: SocketAddr, model_id: String, key: String, told: mpsc::Sender<()>) {
+    let mut request = format!("ws://{address}/v1/stream/{model_id}").into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    while let Some(Ok(message)) = socket.next().await {
+        let is_signal = message.to_text().is_ok_and(|text| text.contains("price_ref"));
+        if is_signal && told.send(()).await.is_err() {
+            return;
         }
-        times.push(began.elapsed());
     }
-    times
 }

@@ -19,7 +19,13 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Signals asked for at once.
 const PAGE: usize = 200;
 
+const EXAMPLES: &str = "\
+Examples:
+  assay signals tail MODEL --key-file owner.key
+  assay signals tail MODEL --from 0 --count 100 --server https://assay.example.org";
+
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Tail {
     /// Model id: the weights hash.
     model: String,

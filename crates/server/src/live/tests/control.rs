@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(700);
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_mark_nothing_is_said_until_an_explicit_resume() {
     let routes = Routes::start().await;
-    let home = routes.home.path().to_owned();
+    let home = routes.state.settings.home.path().to_owned();
     let runs = tokio::task::spawn_blocking(move || trained(&home, 1)).await.unwrap();
     let owner = caller("owner", Role::Owner);
     let running = Running::over(routes.state.clone());
@@ -30,14 +30,14 @@ async fn after_the_mark_nothing_is_said_until_an_explicit_resume() {
     assert!(stopped["stopped"]["by"].as_str().unwrap().starts_with("owner"));
     // What was on its way when the mark was set.
     tokio::time::sleep(Duration::from_millis(50)).await;
-    while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(1), heard.next()).await {}
+    while tokio::time::timeout(Duration::from_millis(1), heard.next()).await.is_ok() {}
     let count = all_signals(&routes.state, &stream.model_id).await.len();
     assert!(tokio::time::timeout(QUIET, heard.next()).await.is_err(), "a signal after the mark");
     assert_eq!(all_signals(&routes.state, &stream.model_id).await.len(), count);
     assert_eq!(running.stream(&stream.stream_id).await.status, StreamStatus::Running);
     // A restart changes nothing.
     running.stop().await;
-    let again = ServerState::open(settings(routes.home.path())).await.unwrap();
+    let again = ServerState::open(settings(routes.state.settings.home.path())).await.unwrap();
     let running = Running::over(again.clone());
     let mut heard = again.live.hub.subscribe(&stream.model_id);
     assert!(tokio::time::timeout(QUIET, heard.next()).await.is_err(), "a signal after a restart");
@@ -46,7 +46,7 @@ async fn after_the_mark_nothing_is_said_until_an_explicit_resume() {
     assert_eq!(routes.post(&caller("v", Role::Viewer), "/v1/resume", &json!({ "reason": "x" })).await.0.as_u16(), 403);
     assert_eq!(routes.post(&owner, "/v1/resume", &json!({ "reason": "calm" })).await.0.as_u16(), 200);
     assert_eq!(routes.post(&owner, "/v1/resume", &json!({ "reason": "calm" })).await.0.as_u16(), 409);
-    let next = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap().unwrap();
+    let next = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap();
     assert!(matches!(next, Notice::Signal(signal) if signal.seq >= count as u64));
     running.until(&stream.stream_id, StreamStatus::Ended).await;
     let said = all_signals(&again, &stream.model_id).await;

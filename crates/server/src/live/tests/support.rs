@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use assay_gateway::GatewaySettings;
 use assay_jobs::jobs::train::Train;
 use assay_jobs::{Advance, JobError, Progress, Workspace};
 use assay_lake::OnConflict;
@@ -65,6 +66,8 @@ pub fn settings(home: &Path) -> Settings {
         lake: None,
         platform: sqlite("platform.db"),
         liquidity: sqlite("jobs.db"),
+        gateway: GatewaySettings::default(),
+        job_slots: 0,
     }
 }
 
