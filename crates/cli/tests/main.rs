@@ -17,6 +17,7 @@ mod disk;
 mod doctor;
 mod features;
 mod follow;
+mod fuzz;
 mod jobs;
 mod jobs_remote;
 mod lp;

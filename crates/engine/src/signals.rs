@@ -2,7 +2,8 @@
 
 use assay_types::time::format_utc;
 use assay_types::{
-    Action, Candles, Hash, Price, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, verify,
+    Action, Candles, Hash, Price, Signal, SignalHeader, SignatureError, SigningKey, public_key_text, sign, sign_bytes,
+    verify,
 };
 
 use crate::error::EngineError;
@@ -39,7 +40,7 @@ impl Statement<'_> {
             signature: String::new(),
         };
         signal.sig_hash = signal.expected_sig_hash();
-        signal.signature = sign(&signal, key);
+        signal.signature = sign_bytes(&signal.signed_bytes(), key);
         signal
     }
 }

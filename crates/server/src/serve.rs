@@ -69,14 +69,6 @@ impl Server {
     /// proxy, or files that are no certificate; otherwise when a database, the lock of the home,
     /// or the port cannot be had.
     pub async fn start(settings: ServeSettings) -> Result<Self, JobError> {
-        Self::start_with(settings, Router::new()).await
-    }
-
-    /// The same, with other routes beside its own, which check their callers themselves.
-    ///
-    /// # Errors
-    /// As [`Server::start`].
-    pub async fn start_with(settings: ServeSettings, others: Router) -> Result<Self, JobError> {
         let ServeSettings { state, listen, tls, mut access } = settings;
         check_listen(listen, tls.is_some(), access.behind_proxy)?;
         let tls = tls.as_ref().map(acceptor).transpose()?;
@@ -96,8 +88,7 @@ impl Server {
         let shutdown = state.stopping.subscribe();
         let mut tasks = parts::start(&state, &shutdown);
         let is_tls = tls.is_some();
-        let listening =
-            Listening { router: router.merge(others), tls, shutdown, places: Arc::new(Semaphore::new(connections)) };
+        let listening = Listening { router, tls, shutdown, places: Arc::new(Semaphore::new(connections)) };
         tasks.spawn(listening.run(listener));
         Ok(Self { address, is_tls, state, tasks, _lock: lock })
     }

@@ -23,7 +23,7 @@ pub const RUN: &str = "00112233445566778899aabbccddeeff";
 /// Routes, what they work with, and the home folder, which goes with the test.
 pub struct Routes {
     pub state: ServerState,
-    _home: TempDir,
+    pub home: TempDir,
     router: Router,
 }
 
@@ -46,11 +46,12 @@ impl Routes {
             platform: sqlite("platform.db"),
             liquidity: sqlite("liquidity.db"),
             gateway,
+            demo: false,
             job_slots: crate::scheduler::LONG_SLOTS,
         };
         let state = ServerState::open(settings).await.unwrap();
         let (router, _) = crate::api::routes().split_for_parts();
-        Self { router: router.with_state(state.clone()), state, _home: home }
+        Self { router: router.with_state(state.clone()), state, home }
     }
 
     /// Serves on loopback; every request comes from `caller`.

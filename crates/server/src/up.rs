@@ -9,6 +9,7 @@ use assay_store::database::DatabaseLocation;
 use assay_types::Secret;
 
 use crate::access::{AccessOptions, another_owner_key, first_owner};
+use crate::observe::{LogFormat, start_logs};
 use crate::problem::Problem;
 use crate::serve::{ServeSettings, Server};
 use crate::state::Settings;
@@ -38,8 +39,14 @@ pub struct UpRequest {
     pub gateway: GatewaySettings,
     /// Long jobs at work at once on this machine; 0 leaves them to other workers.
     pub job_slots: usize,
+    /// Whether a new home runs the demo and streams its policy.
+    pub demo: bool,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
+    /// What lines of log look like.
+    pub log: LogFormat,
+    /// What is logged, such as `info`.
+    pub log_level: String,
 }
 
 /// A server that is ready.
@@ -61,6 +68,7 @@ pub fn up(request: UpRequest, ready: impl FnOnce(&Ready) -> Result<(), JobError>
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| JobError::Failed(format!("cannot start threads: {error}")))?;
     runtime.block_on(async {
+        let _logs = start_logs(request.log, &request.log_level)?;
         let new_owner_key = request.new_owner_key;
         let settings = request.settings()?;
         let database = settings.state.platform.to_string();
@@ -89,6 +97,7 @@ impl UpRequest {
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
             job_slots: self.job_slots,
+            demo: self.demo,
             home,
             gateway: self.gateway,
         };

@@ -61,7 +61,8 @@ pub fn verify_bytes(bytes: &[u8], signature: &str, public_key: &str) -> Result<(
     key.verify_strict(bytes, &Signature::from_bytes(&spelled)).map_err(|_| SignatureError::Mismatch)
 }
 
-fn signed_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+/// The canonical JSON of `value` without its `signature` field.
+pub(crate) fn signed_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     let mut value = serde_json::to_value(value).expect("signed types serialise to JSON");
     if let Some(object) = value.as_object_mut() {
         object.remove("signature");

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backtest;
+mod control;
 mod data;
 mod demo;
 mod doctor;
@@ -15,6 +16,7 @@ mod quote;
 mod run;
 mod show;
 mod signals;
+mod tail;
 mod train;
 mod up;
 mod walkforward;
@@ -71,6 +73,10 @@ pub enum Command {
     Model(model::Model),
     /// Serve everything: the API, live streams, jobs.
     Up(up::Up),
+    /// Stop everything that sends, at once and until it is resumed.
+    Stop(control::Stop),
+    /// Let sending go on after a stop.
+    Resume(control::Resume),
     /// Open any run id, hash or content id.
     Show(show::Show),
     /// Scheduled jobs: list, show, cancel, resume.
@@ -91,6 +97,9 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Doctor(command) => return command.run(&home, global.lake.clone(), progress, console),
         Command::Job(command) => return command.run(&home, global.dry_run, console).map(|()| true),
         Command::Worker(command) => return command.run(global, &home, threads).map(|()| true),
+        Command::Stop(command) => return command.run(&home, global.dry_run, console).map(|()| true),
+        Command::Resume(command) => return command.run(&home, global.dry_run, console).map(|()| true),
+        Command::Signals(signals::Signals::Tail(command)) => return command.run(console).map(|()| true),
         Command::Work(command) => {
             command.run(global, &home, threads);
             return Ok(true);
@@ -116,7 +125,12 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Up(command) => command.run(global, &workspace, console).map(|()| true),
         Command::Show(command) => command.run(&workspace, console).map(|()| true),
         // These have a home, but no workspace.
-        Command::Doctor(_) | Command::Job(_) | Command::Worker(_) | Command::Work(_) => Ok(true),
+        Command::Doctor(_)
+        | Command::Job(_)
+        | Command::Worker(_)
+        | Command::Work(_)
+        | Command::Stop(_)
+        | Command::Resume(_) => Ok(true),
     }
 }
 

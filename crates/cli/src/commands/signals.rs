@@ -19,11 +19,14 @@ pub enum Signals {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Print a model's signals from a running server, one JSON line each, as they are stored.
+    Tail(super::tail::Tail),
 }
 
 impl Signals {
     pub fn run(self, workspace: &Workspace, console: &Console) -> anyhow::Result<()> {
-        let Self::Replay { run, out } = self;
+        // Following a server needs no workspace and is run without one.
+        let Self::Replay { run, out } = self else { return Ok(()) };
         let run = LoadedRun::load(workspace, &run)?;
         let replayed = replay_signals(workspace, &run)?;
         let Some(out) = out else {

@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Caller;
-use super::layers::{address_of, in_time, is_safe};
+use super::layers::{Address, in_time, is_safe};
 use crate::clock::now_ms;
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
@@ -29,13 +29,14 @@ pub(crate) async fn audit(State(state): State<ServerState>, request: Request, ne
         return next.run(request).await;
     };
     let caller = request.extensions().get::<Caller>();
+    let address = request.extensions().get::<Address>();
     let entry = NewAudit {
         at: now_ms(),
         user_id: caller.map(|caller| caller.user_id.clone()),
         credential: caller.map(|caller| caller.credential.clone()),
         action: format!("{} {template}", request.method()),
         subject: subject(&template, request.uri().path()),
-        address: address_of(&state, &request).map(|ip| ip.to_string()),
+        address: address.map(|Address(address)| address.clone()).filter(|address| !address.is_empty()),
     };
     let number = match state.platform.begin_audit(&entry).await {
         Ok(number) => number,

@@ -21,6 +21,10 @@ use crate::state::ServerState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
+/// The address of who asks, as text; empty where none is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Address(pub String);
+
 /// A credential that did not hold; the request goes on to be noted, and is refused then.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused(Problem);
@@ -31,7 +35,7 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 }
 
 /// The address of who asks: of the connection, or what the proxy before us says.
-pub(crate) fn address_of(state: &ServerState, request: &Request) -> Option<IpAddr> {
+fn address_of(state: &ServerState, request: &Request) -> Option<IpAddr> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     if !state.access.options.behind_proxy {
         return peer;
@@ -103,6 +107,7 @@ pub(crate) async fn authenticate(State(state): State<ServerState>, mut request: 
             request.extensions_mut().insert(Refused(problem));
         }
     }
+    request.extensions_mut().insert(Address(address));
     next.run(request).await
 }
 

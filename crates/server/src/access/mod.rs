@@ -24,7 +24,7 @@ pub use idempotency::NotKept;
 pub(crate) use idempotency::{KEPT_MS, idempotency};
 pub(crate) use keys::{NewKey, random};
 pub use layers::Peer;
-pub(crate) use layers::{admit, authenticate, guard, timed};
+pub(crate) use layers::{Address, admit, authenticate, guard, timed};
 pub use options::{AccessOptions, Limits, PublicUrl, UnknownWallets};
 pub(crate) use sessions::{SessionCookie, begin_session, csrf_token, session_hash};
 pub(crate) use wallet::signer;

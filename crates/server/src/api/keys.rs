@@ -5,7 +5,7 @@
 use assay_store::database::KeyRow;
 use assay_types::time::{format_utc, parse_utc};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -141,7 +141,6 @@ async fn create_key(
     let mut response = (StatusCode::CREATED, ApiJson(created)).into_response();
     response.extensions_mut().insert(NotKept);
     response.extensions_mut().insert(subject);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

@@ -27,9 +27,12 @@ mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn_with_state as layer;
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -85,7 +88,13 @@ pub fn router(state: ServerState) -> (Router, Value) {
         .layer(layer(state.clone(), guard))
         .layer(layer(state.clone(), timed))
         .layer(CatchPanicLayer::custom(pages::panicked))
+        .layer(default_header(CACHE_CONTROL, "no-store"))
+        .layer(default_header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(layer(state.clone(), observe))
         .with_state(state);
     (router, description)
+}
+
+fn default_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }

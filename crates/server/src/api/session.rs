@@ -3,14 +3,16 @@
 use assay_types::Secret;
 use assay_types::time::format_utc;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Gate, NotKept, Presented, Role, Scope, begin_session, csrf_token, session_hash};
+use crate::access::{
+    Address, Caller, Gate, NotKept, Presented, Role, Scope, Subject, begin_session, csrf_token, session_hash,
+};
 use crate::clock::now_ms;
 use crate::extract::ApiJson;
 use crate::problem::{Code, Problem};
@@ -89,11 +91,11 @@ async fn session(caller: Caller, presented: Option<Extension<Presented>>) -> Res
 ))]
 async fn sign_in(
     State(state): State<ServerState>,
-    address: Option<Extension<crate::access::Peer>>,
+    address: Option<Extension<Address>>,
     ApiJson(SignIn { key }): ApiJson<SignIn>,
 ) -> Result<Response, Problem> {
     let now = now_ms();
-    let address = address.map_or_else(String::new, |Extension(peer)| peer.0.to_string());
+    let address = address.map_or_else(String::new, |Extension(Address(address))| address);
     let gate = Gate { by_address: &state.access.by_address, address: &address };
     let presented = Presented::Key(Secret::new(key));
     let caller = state.access.credentials.check(&state.platform, &presented, &gate, now).await?;
@@ -125,10 +127,11 @@ async fn sign_out(
 
 /// The answer that hands a session out; caches and repeats must not keep it.
 pub(super) fn begun(state: &ServerState, caller: Caller, token: &Secret, end: i64) -> Response {
+    let subject = Subject(caller.user_id.clone());
     let mut response = view(caller, token, Some(end)).into_response();
     response.headers_mut().insert(header::SET_COOKIE, state.session_cookie().set(token));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(NotKept);
+    response.extensions_mut().insert(subject);
     response
 }
 

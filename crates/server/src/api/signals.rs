@@ -4,7 +4,8 @@ use assay_store::database::StreamMode;
 use assay_types::time::{format_utc, parse_utc};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,7 +20,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 }
 
 /// Which signals.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SignalsQuery {
@@ -27,6 +28,11 @@ struct SignalsQuery {
     start: Option<String>,
     /// Just after the last close, ISO-8601 UTC.
     end: Option<String>,
+    /// Number of the first signal; instead of a cursor.
+    from_seq: Option<u64>,
+    /// The last so many signals; instead of a cursor.
+    #[param(minimum = 1, maximum = 200)]
+    last: Option<u32>,
     /// `next` of the page before; nothing for the first page.
     cursor: Option<String>,
     /// Most items of the page.
@@ -55,7 +61,7 @@ struct SignalView {
     equity: String,
     /// The signal, field for field as it was signed.
     #[schema(value_type = Object)]
-    signal: Box<serde_json::value::RawValue>,
+    signal: Box<RawValue>,
 }
 
 /// Signals of a model in ascending order: live ones, and the caller's own paper ones.
@@ -87,12 +93,21 @@ async fn signals(
         return Err(missing());
     }
     // Who may not see paper signals is given the live ones alone, page by page.
-    let from = paging.after.map_or(0, |after| after + 1);
+    let from = match (paging.after, query.from_seq, query.last) {
+        (Some(after), None, None) => after + 1,
+        (None, Some(from), None) => from,
+        (None, None, Some(last)) => state.platform.next_seq(&model_id).await?.saturating_sub(u64::from(last)),
+        (None, None, None) => 0,
+        _ => {
+            let detail = "give one of cursor, from_seq and last";
+            return Err(Problem::new(Code::BadRequest, detail).field("cursor"));
+        }
+    };
     let mode = (!sees_paper).then_some(StreamMode::Live);
     let rows = state.platform.signals_of_mode(&model_id, mode, closed, from, paging.fetch()).await?;
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
-        let signal = serde_json::value::RawValue::from_string(row.signal)
+        let signal = RawValue::from_string(row.signal)
             .map_err(|error| Problem::new(Code::Internal, format!("signal {} is damaged: {error}", row.seq)))?;
         views.push(SignalView {
             seq: row.seq,

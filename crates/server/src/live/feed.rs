@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use assay_engine::{Desk, STALE_AFTER_MS, Said, Timing};
 use assay_gateway::Published;
 use assay_jobs::JobError;
-use assay_lake::ClosedCandle;
+use assay_lake::{Clock, ClosedCandle};
 use assay_store::database::{
     CommittedClose, DatabaseError, FeedCandle, StoredSignal, Stream, StreamMode, StreamStatus,
 };
 use tokio::sync::watch;
 
 use super::checkpoint::{self, CLOSES_PER_CHECKPOINT};
-use super::history::{Ready, join_running, prepare};
+use super::history::{Ready, fail, join_running, prepare};
 use super::source::Source;
+use super::supervisor::is_passing;
 use super::words::{candle_text, limits_of};
 use crate::clock::now_ms;
 use crate::state::ServerState;
@@ -46,7 +47,11 @@ pub(super) async fn run_feed(
 ) -> Result<Ended, JobError> {
     let streams = wanted.borrow_and_update().clone();
     let Ready { desk, mut source } = prepare(state, feed, &streams).await?;
-    let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0 };
+    if desk.is_empty() {
+        return Ok(Ended::Idle);
+    }
+    let clock = state.live.options().clock;
+    let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0, clock };
     loop {
         tokio::select! {
             _ = shutdown.changed() => return work.rest().await,
@@ -70,6 +75,9 @@ pub(super) async fn run_feed(
                     if !work.take(&candle?, &source, &mut shutdown).await? {
                         return Ok(Ended::Idle);
                     }
+                    if work.desk()?.is_empty() {
+                        return work.rest().await;
+                    }
                 }
             },
         }
@@ -88,6 +96,7 @@ struct Work<'a> {
     desk: Option<Desk>,
     streams: HashMap<String, Stream>,
     closes: u32,
+    clock: Clock,
 }
 
 impl Work<'_> {
@@ -122,8 +131,15 @@ impl Work<'_> {
             // The list may be older than a breach at the last close.
             let now = state.platform.stream(&stream.stream_id).await?;
             let is_running = now.is_some_and(|now| now.status == StreamStatus::Running);
-            if is_running && !join_running(state, feed, desk, stream).await? {
-                return Ok(false);
+            if !is_running {
+                continue;
+            }
+            match join_running(state, feed, desk, stream).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) if is_passing(&error) => return Err(error),
+                // One stream that cannot join is no reason to end the others.
+                Err(error) => fail(state, stream, &error).await?,
             }
         }
         self.streams = wanted;
@@ -148,8 +164,11 @@ impl Work<'_> {
         let timing = match source {
             Source::Replay { .. } => Timing::InTime,
             Source::Exchange(_) => {
-                let now_ms = self.state.live.options().clock.now_ms() + source.skew_ms();
-                if now_ms - close_ms > STALE_AFTER_MS { Timing::Late } else { Timing::InTime }
+                if source.now_ms(&self.clock) - close_ms > STALE_AFTER_MS {
+                    Timing::Late
+                } else {
+                    Timing::InTime
+                }
             }
         };
         let task = tokio::task::spawn_blocking(move || {
@@ -158,7 +177,7 @@ impl Work<'_> {
         });
         let (desk, said) = task.await.map_err(|error| JobError::Failed(format!("a desk ended early: {error}")))?;
         self.desk = Some(desk);
-        let close = self.close(closed, close_ms, &said?);
+        let close = self.close(closed, close_ms, source.now_ms(&self.clock), &said?);
         if !self.commit(&close, shutdown).await? {
             return Ok(false);
         }
@@ -167,6 +186,7 @@ impl Work<'_> {
             metrics::counter!("assay_signals_late_total").increment(close.signals.len() as u64);
         }
         self.publish(close, shutdown).await;
+        source.measure(self.feed);
         self.closes += 1;
         if self.closes.is_multiple_of(CLOSES_PER_CHECKPOINT) {
             let (state, feed) = (self.state, self.feed);
@@ -175,8 +195,7 @@ impl Work<'_> {
         Ok(true)
     }
 
-    fn close(&self, closed: &ClosedCandle, close_ms: i64, said: &[Said]) -> CommittedClose {
-        let stored_at = now_ms();
+    fn close(&self, closed: &ClosedCandle, close_ms: i64, stored_at: i64, said: &[Said]) -> CommittedClose {
         let mode = |stream_id: &str| self.streams.get(stream_id).map_or(StreamMode::Paper, |stream| stream.mode);
         let signals = said.iter().map(|said| StoredSignal {
             model_id: said.model_id.clone(),

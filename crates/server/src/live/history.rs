@@ -92,7 +92,8 @@ fn check_model(stream: &Stream, model: Model) -> Result<Model, JobError> {
     Ok(model)
 }
 
-async fn fail(state: &ServerState, stream: &Stream, error: &JobError) -> Result<(), JobError> {
+/// Ends one stream that cannot go on.
+pub(super) async fn fail(state: &ServerState, stream: &Stream, error: &JobError) -> Result<(), JobError> {
     tracing::error!(%error, stream_id = stream.stream_id, mode = stream.mode.name(), "a stream cannot go on");
     let reason = Some(error.to_string());
     match state.platform.set_stream_status(&stream.stream_id, StreamStatus::Failed, reason, now_ms()).await {
@@ -211,7 +212,12 @@ async fn open_source(
         StoredSource::Replay { from_ms, pace_ms, .. } => {
             let from = desk.last_open_ms().map_or(*from_ms, |last_ms| last_ms + 1).max(*from_ms);
             let next = history.range(from, i64::MAX).start;
-            Ok(Source::Replay { candles: history, next, pace: Duration::from_millis(*pace_ms), is_first: true })
+            Ok(Source::Replay {
+                candles: Box::new(history),
+                next,
+                pace: Duration::from_millis(*pace_ms),
+                is_first: true,
+            })
         }
         StoredSource::Exchange { dataset, venue } => {
             let (client, settings) = state.live.options().reach(venue.parse()?)?;

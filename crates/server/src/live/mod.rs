@@ -14,6 +14,8 @@ mod source;
 mod stop;
 mod streams;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::sync::{PoisonError, RwLock};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use assay_jobs::JobError;
-use assay_lake::{ClosedCandle, LiveFeed, Origin, Venue};
+use assay_lake::{Clock, ClosedCandle, LiveFeed, Origin, Venue};
 use assay_types::time::{format_utc, parse_utc};
 use assay_types::{Candles, Dataset};
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ impl StoredSource {
 
 /// A source at work.
 pub(super) enum Source {
-    Replay { candles: Candles, next: usize, pace: Duration, is_first: bool },
+    Replay { candles: Box<Candles>, next: usize, pace: Duration, is_first: bool },
     Exchange(LiveFeed),
 }
 
@@ -121,11 +121,25 @@ impl Source {
         }
     }
 
-    /// The exchange's clock less ours.
-    pub fn skew_ms(&self) -> i64 {
+    /// The time by the clock that tells what is late: the exchange's, as far as it is known.
+    pub fn now_ms(&self, clock: &Clock) -> i64 {
         match self {
-            Self::Replay { .. } => 0,
-            Self::Exchange(feed) => feed.health().skew_ms(),
+            Self::Replay { .. } => now_ms(),
+            Self::Exchange(feed) => clock.now_ms() + feed.health().skew_ms(),
+        }
+    }
+
+    /// Tells how the feed fares.
+    pub fn measure(&self, feed_name: &str) {
+        if let Self::Exchange(feed) = self {
+            let health = feed.health();
+            let gauge =
+                |name: &'static str, value: f64| metrics::gauge!(name, "feed" => feed_name.to_owned()).set(value);
+            gauge("assay_feed_gaps", health.gaps() as f64);
+            gauge("assay_feed_filled", health.filled() as f64);
+            gauge("assay_feed_connects", health.connects() as f64);
+            gauge("assay_feed_malformed", health.malformed() as f64);
+            gauge("assay_feed_skew_ms", health.skew_ms() as f64);
         }
     }
 }

@@ -39,6 +39,8 @@ pub async fn resume_sending(state: &ServerState) -> Result<bool, JobError> {
     // The row first: a server that dies between the two is still stopped.
     put(state, None).await?;
     let was_stopped = state.live.stop.clear()?;
+    // The file may have been carried to the row between the two.
+    put(state, None).await?;
     state.events_appended.notify_waiters();
     Ok(was_stopped)
 }

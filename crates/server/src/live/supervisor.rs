@@ -40,7 +40,12 @@ pub async fn run(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Res
     let mut feeds: HashMap<String, Feed> = HashMap::new();
     let mut seen = None;
     while !*shutdown.borrow() {
+        let before = feeds.len();
         feeds.retain(|_, feed| !feed.task.is_finished());
+        if feeds.len() < before {
+            // A stream may have begun on a feed that was just ending.
+            seen = None;
+        }
         match look(&state, &mut feeds, &mut seen, &shutdown).await {
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "the running streams cannot be listed"),
@@ -128,7 +133,7 @@ fn start(state: ServerState, name: String, streams: Vec<Stream>, shutdown: watch
 }
 
 /// Whether the same feed may do better later.
-fn is_passing(error: &JobError) -> bool {
+pub(super) fn is_passing(error: &JobError) -> bool {
     match error {
         JobError::Database(error) => error.is_retryable(),
         JobError::Lake(error) => error.is_retryable(),

@@ -1,9 +1,12 @@
-//! Logs on standard error.
+//! Logs on standard error, and, with the feature `otel`, spans to an OpenTelemetry collector.
 
+use std::io::stderr;
 use std::str::FromStr;
 
 use assay_jobs::JobError;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// What a line of log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,20 +29,37 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Starts the logs of this process; `level` is like `info` or `warn,assay_server=debug`.
-/// A second start changes nothing.
+/// The logs of a process; dropped, what still waits for a collector is sent.
+#[must_use = "what waits for a collector is sent when it is dropped"]
+pub struct Logs {
+    #[cfg(feature = "otel")]
+    _spans: Option<super::spans::Exporter>,
+}
+
+/// Starts the logs of this process, within its runtime; `level` is like `info` or
+/// `warn,assay_server=debug`. A second start changes nothing.
 ///
 /// # Errors
-/// [`JobError::Input`] for a level that is none.
-pub fn start_logs(format: LogFormat, level: &str) -> Result<(), JobError> {
+/// [`JobError::Input`] for a level that is none, or a collector that cannot be one.
+pub fn start_logs(format: LogFormat, level: &str) -> Result<Logs, JobError> {
     let filter = EnvFilter::builder()
         .parse(level)
         .map_err(|error| JobError::Input(format!("log level `{level}`: {error}; give for example info")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Fails where logs were started before, as in tests.
-    let _ = match format {
-        LogFormat::Text => lines.with_ansi(false).try_init(),
-        LogFormat::Json => lines.json().with_span_list(false).try_init(),
+    let lines = match format {
+        LogFormat::Text => fmt::layer().with_ansi(false).with_writer(stderr).boxed(),
+        LogFormat::Json => fmt::layer().json().with_span_list(false).with_writer(stderr).boxed(),
     };
-    Ok(())
+    let registry = tracing_subscriber::registry().with(lines).with(filter);
+    #[cfg(feature = "otel")]
+    {
+        let spans = super::spans::Exporter::from_environment()?;
+        // Fails where logs were started before, as in tests.
+        let _ = registry.with(spans.as_ref().map(super::spans::Exporter::layer)).try_init();
+        Ok(Logs { _spans: spans })
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        let _ = registry.try_init();
+        Ok(Logs {})
+    }
 }

@@ -3,6 +3,8 @@
 
 mod logs;
 mod metrics_page;
+#[cfg(feature = "otel")]
+mod spans;
 
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
-pub use logs::{LogFormat, start_logs};
+pub use logs::{LogFormat, Logs, start_logs};
 pub(crate) use metrics_page::{render as render_metrics, start as start_metrics};
 
 use crate::access::random;

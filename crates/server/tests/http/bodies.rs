@@ -31,7 +31,7 @@ async fn wrong_bodies_are_named() {
         (br#"[]"#.to_vec(), None),
         (br#"null"#.to_vec(), None),
         (br#"{"name":"a","role":"viewer"} x"#.to_vec(), None),
-        (br#"{"name":"#.to_vec(), None),
+        (br#"{"name":"#.to_vec(), Some("name")),
         (Vec::new(), None),
         (nested(40).into_bytes(), None),
         (nested(100_000).into_bytes(), None),

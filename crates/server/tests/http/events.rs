@@ -1,6 +1,6 @@
 //! The event stream: no gap after a cut, bounded for those who do not read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assay_server::access::{AccessOptions, Limits};
 use assay_store::database::NewEvent;
@@ -34,6 +34,19 @@ async fn open(site: &Site, path: &str, headers: &[(&'static str, &str)]) -> Resu
 
 async fn listen(site: &Site, key: &str, path: &str) -> Socket {
     open(site, path, &[("authorization", &format!("Bearer {key}"))]).await.unwrap()
+}
+
+/// The same, once there is a place.
+async fn listen_when_free(site: &Site, path: &str) -> Socket {
+    let (bearer, begun) = (format!("Bearer {}", site.key), Instant::now());
+    loop {
+        match open(site, path, &[("authorization", &bearer)]).await {
+            Ok(socket) => return socket,
+            Err(status) => assert_eq!(status, 429),
+        }
+        assert!(begun.elapsed() < PATIENCE, "there is no place");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The next message, or the code that the socket was closed with.
@@ -108,19 +121,24 @@ async fn a_cut_socket_leaves_no_gap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_read_is_let_go_and_can_resume() {
-    let limits = Limits { send_timeout: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { send_timeout: Duration::from_secs(2), sockets: 2, ..Limits::default() };
     let site = Site::with(AccessOptions { limits, ..AccessOptions::default() }).await;
     let mut lazy = listen(&site, &site.key, "/v1/events?after=0").await;
     let mut keen = listen(&site, &site.key, "/v1/events?after=0").await;
+    let keen = tokio::spawn(async move {
+        for number in 1..=400 {
+            assert_eq!(next_event(&mut keen).await["seq"], number);
+        }
+    });
     // More than the buffers of both sides of a socket hold.
     let events: Vec<NewEvent> = (1..=400).map(|number| event(number, None, 100_000)).collect();
     for chunk in events.chunks(50) {
         append(&site, chunk).await;
     }
-    for number in 1..=400 {
-        assert_eq!(next_event(&mut keen).await["seq"], number);
-    }
-    // Others are served; the place of the one that never read is free again.
+    // Others are served all the while.
+    keen.await.unwrap();
+    // The place of the one that never reads becomes free, beside that of the other.
+    let places = [listen_when_free(&site, "/v1/events").await, listen_when_free(&site, "/v1/events").await];
     let mut last = 0;
     let code = loop {
         match next(&mut lazy).await {
@@ -130,7 +148,8 @@ async fn who_does_not_read_is_let_go_and_can_resume() {
     };
     assert!(last < 400, "it was not let go");
     assert!(matches!(code, Some(4408) | None), "{code:?}");
-    let mut again = listen(&site, &site.key, &format!("/v1/events?after={last}")).await;
+    drop(places);
+    let mut again = listen_when_free(&site, &format!("/v1/events?after={last}")).await;
     for number in last + 1..=400 {
         assert_eq!(next_event(&mut again).await["seq"], number);
     }

@@ -4,6 +4,7 @@
 mod card;
 mod files;
 mod list;
+mod pack;
 mod probe;
 mod publish;
 mod verify;
@@ -11,6 +12,7 @@ mod verify;
 pub use assay_store::database::Reader;
 pub use card::{Audit, CARD_VERSION, Card, CardFile, EquityPoint, Hashes, Lineage, NearDuplicate, Score, ScoreTerms};
 pub use list::{list_models, show_model};
+pub use pack::{Packed, RUNTIME, pack_model};
 pub use probe::{PROBE_CLOSES, agreement};
 pub use publish::{MAX_FEE_BPS, MAX_NAME, Publish, Published};
 pub use verify::{EquityCheck, FileCheck, Verified, verify_model};
@@ -23,7 +25,7 @@ use crate::workspace::Workspace;
 
 /// The platform database in the home folder.
 pub const PLATFORM_FILE: &str = "platform.db";
-/// The user who works on this machine without a server.
+/// The user who works on this machine before a server was started.
 pub const LOCAL_OWNER: &str = "owner";
 /// The least share of the probe's answers in which two models agree to be called near duplicates.
 pub const NEAR_DUPLICATE: f64 = 0.999;
@@ -53,6 +55,19 @@ impl<'a> Registry<'a> {
     #[must_use]
     pub fn served(database: &'a PlatformDatabase) -> Self {
         Self::Served(database, tokio::runtime::Handle::current())
+    }
+
+    /// Whose models those of the command line are: the first owner's of a server on this
+    /// database, else [`LOCAL_OWNER`]'s.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn local_owner(&self) -> Result<String, JobError> {
+        if self.is_missing() {
+            return Ok(LOCAL_OWNER.to_owned());
+        }
+        let owner = self.with(async |database| Ok(database.first_owner().await?))?;
+        Ok(owner.map_or_else(|| LOCAL_OWNER.to_owned(), |user| user.user_id))
     }
 
     /// Whether there is no database yet, so that nothing is published.

@@ -1,0 +1,180 @@
+//! From the bytes of a closed candle to the last listener: 1,000 distinct [64, 64] policies on
+//! one symbol, each close decided, signed, stored durably and told.
+//!
+//! `cargo bench -p assay-server --bench live_latency [-- MODELS CLOSES]`. The fake exchange, its
+//! socket, the database (SQLite, synchronous) and the listeners are in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints and fails by panicking"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
+
+use assay_engine::Limits;
+use assay_gateway::Notice;
+use assay_jobs::jobs::runs::{Pins, policy_file};
+use assay_jobs::jobs::train::Train;
+use assay_jobs::{Advance, Progress, Workspace};
+use assay_lake::{Clock, LiveSettings, OnConflict};
+use assay_model::{Activation, Head, Mlp, Policy};
+use assay_registry::ContentId;
+use assay_server::live::{LiveOptions, NewStreamRequest, SourceRequest, VenueAddress, run, start_stream};
+use assay_server::{ServerState, Settings};
+use assay_store::database::DatabaseLocation;
+use assay_store::{Home, RunSummary};
+use assay_testkit::{FakeExchange, Schedule, Series, generate_candles};
+use assay_types::{Candles, Dataset, Hash, InputScaling, Timeframe};
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+
+const STEP: i64 = Timeframe::M1.ms();
+const FIRST_MS: i64 = 1_700_000_400_000 / STEP * STEP;
+const STORED: usize = 900;
+/// Closes before the measurement: caches fill, statements are prepared.
+const WARM_UP: usize = 10;
+
+struct Unwatched;
+
+impl Progress for Unwatched {
+    fn stage(&self, _: &str) {}
+    fn advance(&self, _: &Advance) {}
+    fn note(&self, _: &str) {}
+    fn done(&self) {}
+}
+
+fn main() {
+    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    let (models, closes) = (*numbers.first().unwrap_or(&1_000), *numbers.get(1).unwrap_or(&120));
+    let folder = tempfile::tempdir().unwrap();
+    let runs = prepare(folder.path(), models, closes);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut times = runtime.block_on(measure(folder.path(), &runs, closes));
+    times.drain(..WARM_UP);
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    println!(
+        "{models} models, {} closes: candle bytes to the last listener p50 {:?} p99 {:?} max {:?}",
+        times.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+/// A lake, one trained run, and `models` runs like it with other policies.
+fn prepare(home: &Path, models: usize, _closes: usize) -> Vec<String> {
+    let dataset: Dataset = "binance/BTC-USDT/1m".parse().unwrap();
+    let workspace = Workspace::open(home, None, &Unwatched, 1, false).unwrap();
+    let mut candles = Candles::new(dataset.market.clone(), Timeframe::M1);
+    generate_candles(3, FIRST_MS, Timeframe::M1, STORED).into_iter().for_each(|candle| candles.push(candle));
+    workspace.lake.store_candles(&candles, OnConflict::Refuse).unwrap();
+    let config = json!({
+        "dataset": dataset, "algorithm": "ppo", "seed": 1, "total_timesteps": 256, "n_envs": 2, "n_steps": 64,
+        "net_arch": [64, 64], "split_preset": "short",
+    });
+    let trained = Train { config, resume: false, asked: false, again: false }.run(&workspace).unwrap().run_id;
+    let source = workspace.home.runs().folder(&trained);
+    let [config, pins] = ["config.json", "pins.json"].map(|name| source.read(name).unwrap());
+    let columns = serde_json::from_slice::<Pins>(&pins).unwrap().features.columns;
+    let model = |number: usize| {
+        let policy = policy(number as u64, &columns);
+        let run_id = Hash::of(format!("model {number}").as_bytes()).to_string()[..32].to_owned();
+        let folder = workspace.home.runs().folder(&run_id);
+        let files = [
+            ("config.json", config.clone()),
+            ("pins.json", pins.clone()),
+            ("policy.json", policy_file(&policy, Activation::Tanh)),
+            ("weights.safetensors", policy.weights()),
+        ];
+        let listed: serde_json::Map<_, _> =
+            files.iter().map(|(name, bytes)| ((*name).to_owned(), json!(ContentId::of(bytes).to_string()))).collect();
+        let listed = serde_json::to_vec(&listed).unwrap();
+        files.iter().for_each(|(name, bytes)| folder.write(name, bytes).unwrap());
+        folder.write("artefacts.json", &listed).unwrap();
+        let summary = RunSummary {
+            run_id: run_id.clone(),
+            weights_hash: Some(policy.weights_hash().to_string()),
+            artefacts_hash: Some(Hash::of(&listed).to_string()),
+            ..source.summary().unwrap()
+        };
+        folder.set_summary(&summary).unwrap();
+        run_id
+    };
+    (0..models).map(model).collect()
+}
+
+/// A policy whose weights follow from `seed`.
+fn policy(seed: u64, columns: &[String]) -> Policy {
+    let sizes = [columns.len() + 2, 64, 64, 3];
+    let mut network = Mlp::new(&sizes, Activation::Tanh).unwrap();
+    let mut state = seed.wrapping_mul(2) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * 0.3
+    };
+    for (layer, pair) in sizes.windows(2).enumerate() {
+        let weight: Vec<f32> = (0..pair[0] * pair[1]).map(|_| next()).collect();
+        network.set_layer(layer, &weight, &vec![0.0; pair[1]]).unwrap();
+    }
+    let scaling = InputScaling { offset: vec![0.0; columns.len()], factor: vec![0.02; columns.len()] };
+    Policy::new(columns.to_vec(), scaling, network, Head::Discrete).unwrap()
+}
+
+async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
+    let clock = Arc::new(AtomicI64::new(FIRST_MS + STORED as i64 * STEP + 1_000));
+    let candles = generate_candles(3, FIRST_MS, Timeframe::M1, STORED + closes + WARM_UP + 2);
+    let series = Series { candles, timeframe: Some(Timeframe::M1), ..Series::default() };
+    let exchange = FakeExchange::start(series, Schedule::calm(), clock.clone()).await;
+    let sqlite = |name: &str| DatabaseLocation::Sqlite(home.join(name));
+    let settings = Settings {
+        home: Home::open(home).unwrap(),
+        lake: None,
+        platform: sqlite("platform.db"),
+        liquidity: sqlite("jobs.db"),
+    };
+    let state = ServerState::open(settings).await.unwrap();
+    let address =
+        VenueAddress { venue: "binance".to_owned(), base_url: exchange.base_url(), socket_url: exchange.socket_url() };
+    let feed = LiveSettings { overdue_ms: 10 * STEP, ..LiveSettings::default() };
+    state.live.configure(LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) });
+    let (told, mut heard) = mpsc::channel(runs.len());
+    for run_id in runs {
+        let request = NewStreamRequest {
+            run_id: run_id.clone(),
+            owner: "owner".to_owned(),
+            source: SourceRequest::Exchange { venue: "binance".to_owned() },
+            limits: Limits::default(),
+        };
+        let stream = start_stream(&state, request).await.unwrap();
+        let mut subscription = state.live.hub.subscribe(&stream.model_id);
+        let told = told.clone();
+        tokio::spawn(async move {
+            while let Some(notice) = subscription.next().await {
+                if matches!(notice, Notice::Signal(_)) && told.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    let (_shutdown, stopping) = watch::channel(false);
+    tokio::spawn(run(state.clone(), stopping));
+    while exchange.socket_connections() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut times = Vec::with_capacity(closes + WARM_UP);
+    for close in 0..closes + WARM_UP {
+        let began = Instant::now();
+        exchange.advance_to(FIRST_MS + (STORED + close + 1) as i64 * STEP + 100);
+        for _ in 0..runs.len() {
+            heard.recv().await.unwrap();
+        }
+        times.push(began.elapsed());
+    }
+    times
+}

@@ -1,0 +1,9 @@
+//! Streams from candle to listener, on real databases, a real run and the fake exchange.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking")]
+
+mod control;
+mod exchange;
+mod kill;
+mod replay;
+mod support;
