@@ -34,7 +34,7 @@ fn no_question_makes_the_server_break_its_description() {
         .args(["-m", "schemathesis.cli", "run", &format!("{}/openapi.json", url.trim_end_matches('/'))])
         .args(["--header", &format!("Authorization: Bearer {key}"), "--checks", CHECKS])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--max-time", &seconds])
-        .args(["--seed", "1", "--generation-deterministic", "--generation-database", "none", "--no-shrink"])
+        .args(["--seed", "1", "--generation-deterministic", "--no-shrink"])
         .args(["--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off", "--no-color"])
         .current_dir(folder.path())
         .env("HYPOTHESIS_STORAGE_DIRECTORY", folder.path());

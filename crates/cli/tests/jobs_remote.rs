@@ -23,7 +23,7 @@ struct Server {
 
 impl Server {
     fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--json"]);
+        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--without-demo", "--json"]);
         let mut child: Child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

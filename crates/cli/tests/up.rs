@@ -21,7 +21,7 @@ struct Up {
 impl Up {
     fn start(home: &Home, log: &Path, more: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--json"]);
+        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--without-demo", "--json"]);
         command.env_remove("ASSAY_DATABASE").env_remove("ASSAY_JOBS_DB").args(more);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());

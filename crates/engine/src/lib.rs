@@ -10,11 +10,13 @@ mod audit;
 mod error;
 mod live;
 mod order;
+mod policy_file;
 mod signals;
 mod strategy;
 
 pub use audit::{Audit, Fault, FaultyLine, STALE_AFTER_MS, audit};
 pub use error::EngineError;
 pub use live::{Breach, Desk, Limits, Loosened, Member, MemberState, Said, Timing, loosen_phrase, publish_phrase};
+pub use policy_file::PolicyFile;
 pub use signals::{Signer, Statement, read_header, to_line};
 pub use strategy::PolicyStrategy;

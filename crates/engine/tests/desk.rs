@@ -135,7 +135,7 @@ fn replayed(candles: &Candles, seed: u64, rules: &Rules) -> (Vec<String>, Hash) 
     (lines.collect(), result.equity_hash())
 }
 
-fn said_by<'a>(all: &'a [Vec<Said>], seed: u64) -> impl Iterator<Item = &'a Said> {
+fn said_by(all: &[Vec<Said>], seed: u64) -> impl Iterator<Item = &Said> {
     let id = format!("stream-{seed}");
     all.iter().map(move |said| said.iter().find(|said| said.stream_id == id).unwrap())
 }

@@ -10,6 +10,7 @@ mod clock;
 pub mod delivery;
 mod extract;
 mod feed;
+mod first_run;
 mod graphql;
 pub mod live;
 mod number;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub liquidity: DatabaseLocation,
     /// Where signals may go.
     pub gateway: GatewaySettings,
+    /// Whether a new home runs the demo and streams its policy.
+    pub demo: bool,
     /// Long jobs at work at once on this machine; 0 leaves them to other workers.
     pub job_slots: usize,
 }

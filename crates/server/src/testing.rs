@@ -46,6 +46,7 @@ impl Routes {
             platform: sqlite("platform.db"),
             liquidity: sqlite("liquidity.db"),
             gateway,
+            demo: false,
             job_slots: crate::scheduler::LONG_SLOTS,
         };
         let state = ServerState::open(settings).await.unwrap();

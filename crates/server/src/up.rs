@@ -39,6 +39,8 @@ pub struct UpRequest {
     pub gateway: GatewaySettings,
     /// Long jobs at work at once on this machine; 0 leaves them to other workers.
     pub job_slots: usize,
+    /// Whether a new home runs the demo and streams its policy.
+    pub demo: bool,
     /// Whether to make another key for the owner.
     pub new_owner_key: bool,
     /// What lines of log look like.
@@ -95,6 +97,7 @@ impl UpRequest {
             platform: self.database.unwrap_or_else(|| file("platform.db")),
             liquidity: self.liquidity.unwrap_or_else(|| file("jobs.db")),
             job_slots: self.job_slots,
+            demo: self.demo,
             home,
             gateway: self.gateway,
         };

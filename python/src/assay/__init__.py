@@ -5,9 +5,9 @@
     curve = run.equity()
 """
 
-from assay.errors import AssayError, NotFound
+from assay.errors import AssayError, NotFound, Refused
 from assay.home import Home, open_home
 from assay.run import Run
+from assay.server import Job, Server, connect
 
-
-__all__ = ["AssayError", "Home", "NotFound", "Run", "open_home"]
+__all__ = ["AssayError", "Home", "Job", "NotFound", "Refused", "Run", "Server", "connect", "open_home"]

@@ -1,7 +1,9 @@
 //! `assay model …`
 
+use std::path::PathBuf;
+
 use assay_jobs::jobs::models::{
-    Card, Publish, Published, Reader, Registry, Verified, list_models, show_model, verify_model,
+    Card, Publish, Published, RUNTIME, Reader, Registry, Verified, list_models, pack_model, show_model, verify_model,
 };
 use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use clap::{Args, Subcommand};
@@ -23,7 +25,15 @@ pub enum Model {
     /// Recompute a model's hashes and its equity on this machine; exit code 3 when something does not hold.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Named),
+    /// A folder that speaks by itself: a small binary with the model, and a container file.
+    #[command(after_help = PACK_EXAMPLES)]
+    Pack(PackModel),
 }
+
+const PACK_EXAMPLES: &str = "\
+Examples:
+  assay model pack 9c2e --out packed
+  assay model pack \"hourly momentum\" --out packed --runtime target/release/assay-runtime";
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -68,6 +78,18 @@ pub struct Named {
     place: Place,
 }
 
+#[derive(Args)]
+pub struct PackModel {
+    #[command(flatten)]
+    named: Named,
+    /// The folder to write, empty or not there yet.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The runtime's binary [default: assay-runtime beside this program].
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+}
+
 impl Place {
     fn registry<'a>(&self, workspace: &'a Workspace<'a>) -> Result<Registry<'a>, JobError> {
         let location: Option<DatabaseLocation> = self.database.as_deref().map(str::parse).transpose()?;
@@ -89,6 +111,15 @@ impl Model {
                 let verified = verify_model(workspace, &card)?;
                 print_verified(&verified, &card, console)?;
                 Ok(verified.holds)
+            }
+            Self::Pack(pack) => {
+                let card = pack.named.card(workspace)?;
+                let packed = pack_model(workspace, &card, &pack.out, pack.runtime.as_deref())?;
+                let mut lines =
+                    vec![format!("model         {}", packed.model_id), format!("folder        {}", packed.out)];
+                lines.extend(packed.files.iter().map(|(name, bytes)| format!("file          {name} {bytes} bytes")));
+                let next = format!("{}/{RUNTIME} --help", packed.out);
+                console.answer(&packed, &lines.join("\n"), &next).map(|()| true)
             }
         }
     }

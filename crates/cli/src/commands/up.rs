@@ -51,6 +51,9 @@ pub struct Up {
     #[arg(long, value_name = "N", default_value_t = assay_server::scheduler::LONG_SLOTS as u16,
         value_parser = clap::value_parser!(u16).range(0..=64))]
     job_slots: u16,
+    /// Leave a new home empty, instead of running the demo and streaming its policy on paper.
+    #[arg(long)]
+    without_demo: bool,
     /// Make and print another key of the owner, for one who lost theirs.
     #[arg(long)]
     new_owner_key: bool,
@@ -81,6 +84,7 @@ impl Up {
             },
             gateway: gateway_settings(self.allow_private_webhooks, |name| std::env::var(name).ok())?,
             job_slots: usize::from(self.job_slots),
+            demo: !self.without_demo,
             new_owner_key: self.new_owner_key,
             log: self.log,
             log_level: if global.quiet { "error".to_owned() } else { self.log_level },

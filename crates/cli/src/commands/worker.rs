@@ -44,7 +44,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn run(self, global: &Global, home: &Path, threads: usize) -> anyhow::Result<()> {
-        start_logs(LogFormat::Text, if global.quiet { "error" } else { "info,sqlx=warn" })?;
+        let _logs = start_logs(LogFormat::Text, if global.quiet { "error" } else { "info,sqlx=warn" })?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let slots = usize::from(self.slots);

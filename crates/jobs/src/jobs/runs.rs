@@ -1,14 +1,14 @@
 //! Finished and unfinished runs: what they are, and their policy read back.
 
-use assay_engine::PolicyStrategy;
+use assay_engine::{PolicyFile, PolicyStrategy};
 use assay_features::{FeatureSpec, FeatureStream, Split};
 use assay_lake::ALL_TIME;
-use assay_model::{Activation, Head, Mlp, Policy, from_safetensors};
+use assay_model::{Activation, Policy};
 use assay_registry::ContentId;
 use assay_sim::Rules;
 use assay_store::{RunFolder, RunSummary, StoreError};
 use assay_train::TrainConfig;
-use assay_types::{Candles, Hash, InputScaling};
+use assay_types::{Candles, Hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,8 +16,6 @@ use crate::error::JobError;
 use crate::jobs::prepare::TRAIN_VERSION;
 use crate::workspace::Workspace;
 
-/// Prefix of the names of the tensors that [`Policy::weights`] writes.
-const TENSORS: &str = "actor";
 /// A run whose files do not read.
 const FIX: &str = "restore it, or remove the run's folder and train it again";
 
@@ -44,15 +42,6 @@ pub struct Pins {
     pub rules: Rules,
     /// Budget in environment steps.
     pub total_timesteps: u64,
-}
-
-/// What turns weights into a policy, in `policy.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct PolicyFile {
-    columns: Vec<String>,
-    scaling: InputScaling,
-    head: Head,
-    activation: Activation,
 }
 
 /// A finished run.
@@ -92,9 +81,8 @@ impl LoadedRun {
             return Err(StoreError::Corrupt { path, reason, fix: FIX }.into());
         }
         check_artefacts(&folder, &summary)?;
-        let PolicyFile { columns, scaling, head, activation } = json(&folder, "policy.json")?;
-        let network = Mlp::from_tensors(&from_safetensors(&weights)?, TENSORS, activation)?;
-        let policy = Policy::new(columns, scaling, network, head)?;
+        let file: PolicyFile = json(&folder, "policy.json")?;
+        let policy = file.policy(&weights)?;
         let config: TrainConfig = json(&folder, "config.json")?;
         let pins: Pins = json(&folder, "pins.json")?;
         if pins.train_version != TRAIN_VERSION {
@@ -164,13 +152,7 @@ pub fn short_id(run_id: &str) -> &str {
 /// `policy.json` of `policy`.
 #[must_use]
 pub fn policy_file(policy: &Policy, activation: Activation) -> Vec<u8> {
-    let file = PolicyFile {
-        columns: policy.columns().to_vec(),
-        scaling: policy.scaling().clone(),
-        head: policy.head(),
-        activation,
-    };
-    serde_json::to_vec_pretty(&file).expect("plain data")
+    serde_json::to_vec_pretty(&PolicyFile::of(policy, activation)).expect("plain data")
 }
 
 fn json<T: serde::de::DeserializeOwned>(folder: &RunFolder, name: &str) -> Result<T, JobError> {

@@ -248,7 +248,11 @@ impl Listener {
                     Ok(_) | Err(RecvError::Lagged(_)) => self.replay().await?,
                     Err(RecvError::Closed) => return Err(End::Closed(CLOSE_GOING_AWAY, "the server stops")),
                 },
-                _ = heartbeat.tick() => self.send(&StreamMessage::Heartbeat { seq: self.after }).await?,
+                _ = heartbeat.tick() => {
+                    // A heartbeat promises that nothing before it is missing.
+                    self.replay().await?;
+                    self.send(&StreamMessage::Heartbeat { seq: self.after }).await?;
+                }
                 _ = recheck.tick() => self.recheck().await?,
                 () = stopped(&mut stopping) => {
                     return Err(End::Closed(CLOSE_GOING_AWAY, "the server stops"));

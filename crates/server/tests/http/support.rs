@@ -58,6 +58,7 @@ pub fn settings(home: &TempDir, platform: DatabaseLocation, access: AccessOption
         lake: None,
         platform,
         liquidity: DatabaseLocation::Sqlite(home.path().join("jobs.db")),
+        demo: false,
         job_slots: 0,
     };
     ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access }

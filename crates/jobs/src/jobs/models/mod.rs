@@ -4,6 +4,7 @@
 mod card;
 mod files;
 mod list;
+mod pack;
 mod probe;
 mod publish;
 mod verify;
@@ -11,6 +12,7 @@ mod verify;
 pub use assay_store::database::Reader;
 pub use card::{Audit, CARD_VERSION, Card, CardFile, EquityPoint, Hashes, Lineage, NearDuplicate, Score, ScoreTerms};
 pub use list::{list_models, show_model};
+pub use pack::{Packed, RUNTIME, pack_model};
 pub use probe::{PROBE_CLOSES, agreement};
 pub use publish::{MAX_FEE_BPS, MAX_NAME, Publish, Published};
 pub use verify::{EquityCheck, FileCheck, Verified, verify_model};
