@@ -23,6 +23,7 @@ use crate::vault::{KEY_FILE, Vault};
 /// keys/         the signing key, and the key of the vault
 /// files/        what users give to jobs
 /// backtests/    reports of scheduled back-tests
+/// staging/      files of jobs that run elsewhere, before their end
 /// locks/        lock files
 /// stop          there while everything that sends is stopped
 /// ```
