@@ -192,6 +192,7 @@ fn settings(home: &Path) -> ServeSettings {
         liquidity: sqlite("jobs.db"),
         gateway: GatewaySettings::default(),
         job_slots: 0,
+        demo: false,
     };
     let mut access = AccessOptions::default();
     access.limits.credential_per_second = 100_000;

@@ -58,7 +58,7 @@ pub fn settings(home: &TempDir, platform: DatabaseLocation, access: AccessOption
         lake: None,
         platform,
         liquidity: DatabaseLocation::Sqlite(home.path().join("jobs.db")),
-        gateway: assay_gateway::GatewaySettings::default(),
+        gateway: assay_server::GatewaySettings::default(),
         demo: false,
         job_slots: 0,
     };

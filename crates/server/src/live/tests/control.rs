@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(700);
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_mark_nothing_is_said_until_an_explicit_resume() {
     let routes = Routes::start().await;
-    let home = routes.state.settings.home.path().to_owned();
+    let home = routes.home.path().to_owned();
     let runs = tokio::task::spawn_blocking(move || trained(&home, 1)).await.unwrap();
     let owner = caller("owner", Role::Owner);
     let running = Running::over(routes.state.clone());
@@ -37,7 +37,7 @@ async fn after_the_mark_nothing_is_said_until_an_explicit_resume() {
     assert_eq!(running.stream(&stream.stream_id).await.status, StreamStatus::Running);
     // A restart changes nothing.
     running.stop().await;
-    let again = ServerState::open(settings(routes.state.settings.home.path())).await.unwrap();
+    let again = ServerState::open(settings(routes.home.path())).await.unwrap();
     let running = Running::over(again.clone());
     let mut heard = again.live.hub.subscribe(&stream.model_id);
     assert!(tokio::time::timeout(QUIET, heard.next()).await.is_err(), "a signal after a restart");

@@ -9,7 +9,7 @@ use crate::testing::Routes;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_says_what_the_replay_driver_says() {
     let routes = Routes::start().await;
-    let home = routes.state.settings.home.path().to_owned();
+    let home = routes.home.path().to_owned();
     let runs = tokio::task::spawn_blocking(move || trained(&home, 2)).await.unwrap();
     let running = Running::over(routes.state.clone());
     for run_id in &runs {
@@ -39,7 +39,7 @@ async fn a_stream_says_what_the_replay_driver_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_stream_of_the_model_is_numbered_on_and_audits() {
     let routes = Routes::start().await;
-    let home = routes.state.settings.home.path().to_owned();
+    let home = routes.home.path().to_owned();
     let runs = tokio::task::spawn_blocking(move || trained(&home, 1)).await.unwrap();
     let running = Running::over(routes.state.clone());
     let first = begin(&routes.state, &runs[0], replay(0)).await;

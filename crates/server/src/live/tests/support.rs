@@ -68,6 +68,7 @@ pub fn settings(home: &Path) -> Settings {
         liquidity: sqlite("jobs.db"),
         gateway: GatewaySettings::default(),
         job_slots: 0,
+        demo: false,
     }
 }
 
