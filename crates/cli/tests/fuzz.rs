@@ -1,11 +1,9 @@
 //! Every route of a served `assay up`, asked what its description allows and what it forbids.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use serde_json::Value;
-
-use crate::support::{Answer, DEMO, Running, python, text};
+use crate::served::Up;
+use crate::support::{Answer, DEMO, python, text};
 
 /// Seconds of fuzzing, unless ASSAY_API_FUZZ_SECONDS says otherwise.
 const SECONDS: &str = "60";
@@ -20,13 +18,8 @@ fn no_question_makes_the_server_break_its_description() {
     let python = python("schemathesis");
     let home = DEMO.0.copy();
     home.json(&["model", "publish", text(&DEMO.1["run_id"]), "--name", "fuzzed"]);
-    let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--json", "--quiet"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let mut server = Running::of(child);
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    let (url, key) = (text(&ready["url"]), text(&ready["owner_key"]));
+    let mut server = Up::start(&home, &["--quiet"]);
+    let (url, key) = (server.url().to_owned(), server.key().to_owned());
     let folder = tempfile::tempdir().unwrap();
     let seconds = std::env::var("ASSAY_API_FUZZ_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
     let mut fuzzer = Command::new(python);
@@ -39,7 +32,7 @@ fn no_question_makes_the_server_break_its_description() {
         .current_dir(folder.path())
         .env("HYPOTHESIS_STORAGE_DIRECTORY", folder.path());
     let said = Answer::of(&fuzzer.output().unwrap());
-    assert!(server.until(|| true), "the server ended");
+    assert!(server.is_alive(), "the server ended");
     assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
     server.kill();
 }

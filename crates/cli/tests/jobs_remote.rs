@@ -1,7 +1,5 @@
 //! Jobs under a real server: its own, and those of workers on other machines.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use assay_store::database::{JobStatus, ScheduledJob};
@@ -9,32 +7,14 @@ use serde_json::Value;
 
 use crate::jobs::{Platform, calm_weights, children, signal, training};
 use crate::series::with_candles;
+use crate::served::Up;
 use crate::support::{Answer, Home, Running, tell, text};
 
 const CANDLES: usize = 1_500;
 const STEPS: u64 = 51_200;
 
-/// `assay up`, and what it said at its start.
-struct Server {
-    running: Running,
-    url: String,
-    owner_key: Option<String>,
-}
-
-impl Server {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--without-demo", "--json"]);
-        let mut child: Child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        let owner_key = ready["owner_key"].as_str().map(str::to_owned);
-        Self { running: Running::of(child), url: text(&ready["url"]).to_owned(), owner_key }
-    }
-}
-
-fn join(home: &Home, server: &Server, key: &str) -> Running {
-    let mut command = home.command(&["worker", "--join", &server.url, "--slots", "2", "--threads", "1", "--quiet"]);
+fn join(home: &Home, server: &Up, key: &str) -> Running {
+    let mut command = home.command(&["worker", "--join", server.url(), "--slots", "2", "--threads", "1", "--quiet"]);
     Running::of(command.env("ASSAY_API_KEY", key).spawn().unwrap())
 }
 
@@ -45,30 +25,30 @@ fn is_training(job: &ScheduledJob) -> bool {
 #[test]
 fn a_killed_server_goes_on_with_its_jobs() {
     let home = with_candles(CANDLES);
-    let server = Server::start(&home, &[]);
+    let server = Up::start(&home, &[]);
     let platform = Platform::of(&home);
     let job = platform.submit(&training(1, STEPS));
     platform.until(&job, is_training);
-    server.running.kill();
-    let restarted = Server::start(&home, &[]);
-    assert_eq!(restarted.owner_key, None, "the owner's key is shown once");
+    server.kill();
+    let restarted = Up::start(&home, &[]);
+    assert_eq!(restarted.ready["owner_key"], Value::Null, "the owner's key is shown once");
     let result = platform.done(&job);
     assert_eq!((platform.job(&job).attempts, platform.times_done(&job)), (2, 1));
     assert_eq!(result["weights_hash"], calm_weights(&with_candles(CANDLES), 1, STEPS));
-    restarted.running.kill();
+    restarted.kill();
 }
 
 #[test]
 fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
     let (home, elsewhere) = (with_candles(CANDLES), Home::new());
-    let server = Server::start(&home, &["--job-slots", "0"]);
-    let key = server.owner_key.clone().unwrap();
+    let server = Up::start(&home, &["--job-slots", "0"]);
+    let key = server.key().to_owned();
     let platform = Platform::of(&home);
 
-    let mut refused = elsewhere.command(&["worker", "--join", &server.url]);
+    let mut refused = elsewhere.command(&["worker", "--join", server.url()]);
     let refused = refused.env("ASSAY_API_KEY", "assay_0_nonsense").output().unwrap();
     Answer::of(&refused).expect(1, &["did not join", "ASSAY_API_KEY"]);
-    elsewhere.assay(&["worker", "--join", &server.url]).expect(2, &["--key-file"]);
+    elsewhere.assay(&["worker", "--join", server.url()]).expect(2, &["--key-file"]);
 
     // Killed, the worker goes on from its checkpoint, and nothing is seen before the end.
     let job = platform.submit(&training(1, STEPS));
@@ -112,5 +92,5 @@ fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
     assert_eq!(result["weights_hash"], calm_weights(&calm, 2, STEPS));
     assert_eq!(home.json(&["run", "show", text(&result["run_id"])])["attempts"], 2);
     here.kill();
-    server.running.kill();
+    server.kill();
 }

@@ -7,6 +7,7 @@
 
 mod layout;
 mod onnx;
+mod served;
 mod support;
 
 mod backtest;
@@ -16,6 +17,7 @@ mod demo;
 mod disk;
 mod doctor;
 mod features;
+mod first_start;
 mod follow;
 mod fuzz;
 mod jobs;

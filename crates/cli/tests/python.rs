@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 }
 
 /// The package as `pip install ./python` installs it, into a folder of its own.
-fn install() -> (PathBuf, tempfile::TempDir) {
+pub fn install() -> (PathBuf, tempfile::TempDir) {
     let python = python("pandas, mypy, setuptools");
     let folder = tempfile::tempdir().unwrap();
     // The build leaves files beside the sources, which are not the test's to change.

@@ -1,89 +1,28 @@
 //! `assay up`, from its first line to its end.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::served::Up;
 use crate::support::{Home, text};
-
-/// A server, and the line that it began with.
-struct Up {
-    child: Child,
-    out: BufReader<ChildStdout>,
-    ready: Value,
-}
-
-impl Up {
-    fn start(home: &Home, log: &Path, more: &[&str]) -> Self {
-        let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--without-demo", "--json"]);
-        command.env_remove("ASSAY_DATABASE").env_remove("ASSAY_JOBS_DB").args(more);
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        Self { child, out, ready }
-    }
-
-    /// The whole answer to a request.
-    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
-        let address = text(&self.ready["url"]).strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n{headers}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn command_line(&self) -> Vec<u8> {
-        std::fs::read(format!("/proc/{}/cmdline", self.child.id())).unwrap_or_default()
-    }
-
-    /// SIGTERM; what it still said on standard output.
-    fn terminate(mut self) -> String {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        rest
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn the_owner_key_is_told_once_and_opens_the_api() {
     let (home, logs) = (Home::new(), Home::new());
     let begun = Instant::now();
-    let up = Up::start(&home, &logs.file("log"), &[]);
+    let up = Up::logged(&home, &logs.file("log"), &[]);
     assert!(up.ask("GET", "/v1/health", "", "").starts_with("HTTP/1.1 200 "));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let key = text(&up.ready["owner_key"]).to_owned();
     let me = up.ask("GET", "/v1/me", &format!("authorization: Bearer {key}\r\n"), "");
     assert!(me.contains("\"role\":\"owner\""), "{me}");
     assert_eq!(up.terminate(), "");
-    let up = Up::start(&home, &logs.file("log"), &[]);
+    let up = Up::logged(&home, &logs.file("log"), &[]);
     assert_eq!(up.ready["owner_key"], Value::Null);
     up.terminate();
     // Who lost the key and has the machine makes another.
-    let up = Up::start(&home, &logs.file("log"), &["--new-owner-key"]);
+    let up = Up::logged(&home, &logs.file("log"), &["--new-owner-key"]);
     let other = text(&up.ready["owner_key"]).to_owned();
     assert_ne!(other, key);
     for key in [key, other] {
@@ -96,7 +35,7 @@ fn the_owner_key_is_told_once_and_opens_the_api() {
 fn no_secret_is_in_any_log_reply_argument_or_file() {
     let (home, logs) = (Home::new(), Home::new());
     let log = logs.file("log");
-    let up = Up::start(&home, &log, &["--log", "json", "--log-level", "trace"]);
+    let up = Up::logged(&home, &log, &["--log", "json", "--log-level", "trace"]);
     let key = text(&up.ready["owner_key"]).to_owned();
     let bearer = format!("authorization: Bearer {key}\r\n");
     let login = up.ask("POST", "/v1/session", "", &format!("{{\"key\":\"{key}\"}}"));
@@ -145,6 +84,6 @@ fn what_cannot_be_served_says_how_it_can() {
     let address = taken.local_addr().unwrap().to_string();
     home.assay(&["up", "--listen", &address]).expect(1, &["cannot listen", &address]);
     let logs = Home::new();
-    let _up = Up::start(&home, &logs.file("log"), &[]);
+    let _up = Up::logged(&home, &logs.file("log"), &[]);
     home.assay(&["up", "--listen", "127.0.0.1:0"]).expect(1, &["in use by another assay process"]);
 }
