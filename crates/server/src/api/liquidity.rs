@@ -133,8 +133,10 @@ pub(crate) struct MinerLine {
 #[into_params(parameter_in = Query)]
 struct RoundsQuery {
     /// `evaluation` (default) or `live`.
+    #[param(inline)]
     round_type: Option<RoundType>,
     /// `follow` (default) or `practice`.
+    #[param(inline)]
     mode: Option<RoundKind>,
     /// `next` of the page before; nothing for the first page.
     cursor: Option<String>,
@@ -149,6 +151,7 @@ struct RoundsQuery {
 #[into_params(parameter_in = Query)]
 struct ModeQuery {
     /// `follow` (default) or `practice`.
+    #[param(inline)]
     mode: Option<RoundKind>,
 }
 
