@@ -39,7 +39,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const STEP: i64 = Timeframe::M1.ms();
 const FIRST_MS: i64 = 1_700_000_400_000 / STEP * STEP;
-const STORED: usize = 900;
+const STORED: usize = 6_000;
 /// Closes before the measurement: caches fill, statements are prepared.
 const WARM_UP: usize = 10;
 
