@@ -166,6 +166,7 @@ fn row(model_id: &str, seq: u64) -> StoredSignal {
         mode: StreamMode::Live,
         closed_at: now_ms(),
         received_at: now_ms(),
+        due_at: now_ms(),
         stored_at: now_ms(),
         signal: serde_json::to_string(&signal(model_id, seq)).unwrap(),
         equity: "10000".to_owned(),

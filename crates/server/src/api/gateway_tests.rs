@@ -62,6 +62,7 @@ async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u6
         mode,
         closed_at: now_ms() - 40,
         received_at: now_ms(),
+        due_at: now_ms() - 40,
         stored_at: now_ms(),
         signal: line(model_id, seq),
         equity: "10000".to_owned(),

@@ -17,7 +17,8 @@ const LATEST: u32 = 1_000;
 /// Later than this a signal is stale to an auditor.
 const LIMIT_MS: i64 = 5_000;
 
-/// From the close of a candle to the moment its signal was stored, just before it is sent.
+/// From the close of a candle to the moment its signal was stored, just before it is sent; of
+/// recorded candles from the moment the candle was taken.
 #[derive(Debug, Serialize, ToSchema)]
 struct Latency {
     /// The model.

@@ -55,7 +55,8 @@ struct SignalView {
     received_at: String,
     /// When the signal was stored, ISO-8601 UTC.
     stored_at: String,
-    /// From the close to the stored signal, milliseconds.
+    /// From the close to the stored signal, milliseconds; of recorded candles from the moment
+    /// the candle was taken.
     latency_ms: i64,
     /// Equity of the paper account at this close, decimal text in quote money.
     equity: String,
@@ -116,7 +117,7 @@ async fn signals(
             closed_at: format_utc(row.closed_at),
             received_at: format_utc(row.received_at),
             stored_at: format_utc(row.stored_at),
-            latency_ms: row.stored_at - row.closed_at,
+            latency_ms: row.stored_at - row.due_at,
             equity: row.equity,
             signal,
         });

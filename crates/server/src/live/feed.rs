@@ -99,6 +99,14 @@ struct Work<'a> {
     clock: Clock,
 }
 
+/// The times of a close, in ms since 1970.
+#[derive(Clone, Copy)]
+struct Times {
+    close_ms: i64,
+    due_at: i64,
+    stored_at: i64,
+}
+
 impl Work<'_> {
     fn desk(&mut self) -> Result<&mut Desk, JobError> {
         self.desk.as_mut().ok_or_else(|| JobError::Failed("the desk was lost with its thread".to_owned()))
@@ -177,7 +185,9 @@ impl Work<'_> {
         });
         let (desk, said) = task.await.map_err(|error| JobError::Failed(format!("a desk ended early: {error}")))?;
         self.desk = Some(desk);
-        let close = self.close(closed, close_ms, source.now_ms(&self.clock), &said?);
+        let due_at = if matches!(source, Source::Replay { .. }) { closed.received_at_ms } else { close_ms };
+        let times = Times { close_ms, due_at, stored_at: source.now_ms(&self.clock) };
+        let close = self.close(closed, times, &said?);
         if !self.commit(&close, shutdown).await? {
             return Ok(false);
         }
@@ -195,16 +205,17 @@ impl Work<'_> {
         Ok(true)
     }
 
-    fn close(&self, closed: &ClosedCandle, close_ms: i64, stored_at: i64, said: &[Said]) -> CommittedClose {
+    fn close(&self, closed: &ClosedCandle, times: Times, said: &[Said]) -> CommittedClose {
         let mode = |stream_id: &str| self.streams.get(stream_id).map_or(StreamMode::Paper, |stream| stream.mode);
         let signals = said.iter().map(|said| StoredSignal {
             model_id: said.model_id.clone(),
             seq: said.seq,
             stream_id: said.stream_id.clone(),
             mode: mode(&said.stream_id),
-            closed_at: close_ms,
+            closed_at: times.close_ms,
             received_at: closed.received_at_ms,
-            stored_at,
+            due_at: times.due_at,
+            stored_at: times.stored_at,
             signal: said.line.clone(),
             equity: said.equity.to_string(),
         });

@@ -321,6 +321,7 @@ async fn hold(
         mode: stream.mode,
         closed_at: close_ms,
         received_at: now_ms,
+        due_at: if source_of(stream)?.is_replay() { now_ms } else { close_ms },
         stored_at: now_ms,
         signal: to_line(&statement.signed(key)),
         equity: after.equity().to_string(),

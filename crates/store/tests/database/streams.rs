@@ -27,6 +27,7 @@ fn signal(stream: &Stream, seq: u64, text: &str) -> StoredSignal {
         mode: StreamMode::Paper,
         closed_at: 60_000 * (seq as i64 + 1),
         received_at: 60_000 * (seq as i64 + 1) + 5,
+        due_at: 60_000 * (seq as i64 + 1),
         stored_at: 60_000 * (seq as i64 + 1) + 9,
         signal: text.into(),
         equity: "10000".into(),

@@ -23,6 +23,9 @@ pub struct StoredSignal {
     pub closed_at: i64,
     /// When the candle arrived here, in ms since 1970.
     pub received_at: i64,
+    /// When the signal was due, in ms since 1970: at the close, or, of recorded candles, when
+    /// the candle was taken.
+    pub due_at: i64,
     /// When the signal was stored, in ms since 1970.
     pub stored_at: i64,
     /// The signed line, byte for byte.
@@ -31,7 +34,7 @@ pub struct StoredSignal {
     pub equity: String,
 }
 
-const COLUMNS: &str = "model_id, seq, stream_id, mode, closed_at, received_at, stored_at, signal, equity";
+const COLUMNS: &str = "model_id, seq, stream_id, mode, closed_at, received_at, due_at, stored_at, signal, equity";
 
 pub(super) fn inserts(signals: &[StoredSignal]) -> Result<Vec<Statement>, DatabaseError> {
     let rows = signals
@@ -44,6 +47,7 @@ pub(super) fn inserts(signals: &[StoredSignal]) -> Result<Vec<Statement>, Databa
                 row.mode.name().into(),
                 row.closed_at.into(),
                 row.received_at.into(),
+                row.due_at.into(),
                 row.stored_at.into(),
                 (&row.signal).into(),
                 (&row.equity).into(),
@@ -64,6 +68,7 @@ impl StoredSignal {
             mode: row.parse("mode")?,
             closed_at: row.get("closed_at")?,
             received_at: row.get("received_at")?,
+            due_at: row.get("due_at")?,
             stored_at: row.get("stored_at")?,
             signal: row.get("signal")?,
             equity: row.get("equity")?,

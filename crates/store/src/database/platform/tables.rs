@@ -93,6 +93,7 @@ CREATE TABLE signals (
     mode TEXT NOT NULL,
     closed_at BIGINT NOT NULL,
     received_at BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
     stored_at BIGINT NOT NULL,
     signal TEXT NOT NULL,
     equity TEXT NOT NULL,
