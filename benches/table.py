@@ -1,7 +1,7 @@
 """Prints our speed beside the peers', each pair measured one after the other in one run.
 
-usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, rounds, learning,
-                            hop, quote, ticks, replay, pool-memory, curve, balancer, alone (the AMM
+usage: table.py [ROW ...]   rows: ppo, offpolicy, backtest, indicators, import, memory, rounds, serving, latency,
+                            learning, hop, quote, ticks, replay, pool-memory, curve, balancer, alone (the AMM
                             engine, or `amm` for all of these)
 
 `make bench` runs it in the virtual environment that holds the peers. Ratios are in
@@ -22,7 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benches" / "peers"
-ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "rounds", "learning"]
+ROWS = ["ppo", "offpolicy", "backtest", "indicators", "import", "memory", "rounds", "serving", "latency", "learning"]
 AMM_ROWS = ["hop", "quote", "ticks", "replay", "pool-memory", "curve", "balancer", "alone"]
 table = []
 
@@ -228,6 +228,23 @@ def rounds():
         table.append((name, value, "none", "–", f"< {limit} s, < 200 MB", "yes" if met else "no"))
 
 
+def serving():
+    idle, reads = ours("assay-cli", "serving")
+    value = f"{idle['health_seconds']:.2f} s, {idle['cpu_percent']:.2f} %, {idle['peak_kb'] / 1000:.0f} MB"
+    met = idle["health_seconds"] < 2 and idle["cpu_percent"] < 1 and idle["peak_kb"] < 200_000
+    table.append(("assay up: start to health, idle CPU, peak memory", value, "none", "–", "< 2 s, < 1 %, < 200 MB", "yes" if met else "no"))
+    name = f"API reads at {reads['per_second']} requests/s, {reads['requests']:,} requests, ms"
+    value = f"p50 {reads['p50_ms']:.1f}, p99 {reads['p99_ms']:.1f}, worst {reads['worst_ms']:.1f}"
+    table.append((name, value, "none", "–", "p99 ≤ 20 ms", "yes" if reads["p99_ms"] <= 20 else "no"))
+
+
+def latency():
+    case = ours("assay-server", "live_latency")[-1]
+    name = f"candle bytes in to the last WebSocket byte out, {case['models']:,} policies and sockets, {case['closes']} closes, ms"
+    value = f"p50 {case['p50_ms']:.1f}, p99 {case['p99_ms']:.1f}"
+    table.append((name, value, "none", "–", "p99 ≤ 50 ms", "yes" if case["p99_ms"] <= 50 else "no"))
+
+
 def learning():
     lines = ours("assay-train", "learning")
     result = lines[-1]
@@ -249,7 +266,7 @@ def main():
     for name in wanted:
         print(f"{name} …", file=sys.stderr)
         {"ppo": ppo, "offpolicy": offpolicy, "backtest": backtest, "indicators": indicators,
-         "import": import_file, "memory": memory, "rounds": rounds, "learning": learning, "hop": hop, "quote": quote,
+         "import": import_file, "memory": memory, "rounds": rounds, "serving": serving, "latency": latency, "learning": learning, "hop": hop, "quote": quote,
          "ticks": ticks, "replay": replay, "pool-memory": pool_memory, "curve": curve,
          "balancer": balancer, "alone": alone}[name]()
     head = ("work", "ours", "peer", "ratio", "target", "met")

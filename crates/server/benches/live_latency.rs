@@ -3,7 +3,8 @@
 //! sent.
 //!
 //! `cargo bench -p assay-server --bench live_latency [-- MODELS CLOSES]`. The fake exchange, its
-//! socket, the database (SQLite, synchronous) and the listeners are in this process.
+//! socket, the database (SQLite, synchronous) and the listeners are in this process and share its
+//! cores. One JSON line: models, closes, milliseconds (median, 99th percentile, worst).
 
 #![allow(
     clippy::unwrap_used,
@@ -60,13 +61,10 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut times = runtime.block_on(measure(folder.path(), &runs, closes));
     times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+    let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
     println!(
-        "{models} models, {} closes: candle bytes to the last listener p50 {:?} p99 {:?} max {:?}",
-        times.len(),
-        at(0.5),
-        at(0.99),
-        at(1.0)
+        "{}",
+        json!({"models": models, "closes": times.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0)})
     );
 }
 
@@ -153,7 +151,6 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
         let stream = start_stream(server.state(), request).await.unwrap();
         tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), told.clone()));
     }
-    println!("{} streams begun", runs.len());
     // Every stream is on the desk and every socket is joined once a whole close was heard.
     let mut close = 0;
     let mut step = || {
