@@ -180,12 +180,12 @@ struct EquityCurve {
     #[schema(required)]
     equity_hash: Option<String>,
     /// The curve, ascending in time.
-    points: Vec<EquityPoint>,
+    points: Vec<CurvePoint>,
 }
 
 /// Equity at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-struct EquityPoint {
+struct CurvePoint {
     /// When, ISO-8601 UTC.
     time: String,
     /// Equity in the quote currency of the run's dataset, decimal text.
@@ -215,7 +215,7 @@ async fn equity(
     let text = read(&folder, "equity.csv", &unfinished(&row)).await?;
     let point = |line: &str| {
         let (time, equity) = line.split_once(',')?;
-        Some(EquityPoint { time: format_utc(time.parse().ok()?), equity: equity.to_owned() })
+        Some(CurvePoint { time: format_utc(time.parse().ok()?), equity: equity.to_owned() })
     };
     let summary: Value = serde_json::from_str(&row.summary).unwrap_or(Value::Null);
     let equity_hash = summary["equity_hash"].as_str().map(str::to_owned);
@@ -262,7 +262,13 @@ async fn curves(
 /// One of the run's artefacts by its file name.
 #[utoipa::path(get, path = "/v1/runs/{run_id}/artefacts/{name}", tag = "runs",
     params(("run_id" = String, Path), ("name" = String, Path)), responses(
-    (status = 200, description = "The file", content_type = "application/octet-stream", body = Vec<u8>),
+    (status = 200, description = "The file", content(
+        (Vec<u8> = "application/octet-stream"),
+        (Value = "application/json"),
+        (String = "text/csv"),
+        (String = "text/html"),
+        (String = "text/plain"),
+    )),
     (status = 404, description = "There is no such thing, or it may not be seen", body = Problem,
         content_type = "application/problem+json"),
 ))]

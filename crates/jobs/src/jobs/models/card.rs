@@ -202,6 +202,7 @@ pub(crate) fn card(run: &LoadedRun, chosen: &Chosen<'_>, files: Vec<CardFile>) -
     let mut versions = vec![run.pins.train_version.clone()];
     let features: Result<Vec<&str>, FeatureError> = run.pins.features.versions();
     versions.extend(features?.into_iter().map(str::to_owned));
+    let mut values = metrics["metrics"].as_object().cloned().unwrap_or_default();
     Ok(Card {
         card_version: CARD_VERSION,
         summary: format!(
@@ -234,8 +235,8 @@ pub(crate) fn card(run: &LoadedRun, chosen: &Chosen<'_>, files: Vec<CardFile>) -
             data_hash: run.pins.data_hash.to_string(),
             dataset: config.dataset.to_string(),
         },
-        metrics: metrics["metrics"].clone(),
-        metric_reasons: metrics["reasons"].clone(),
+        metric_reasons: values.remove("reasons").unwrap_or_default(),
+        metrics: Value::Object(values),
         period: metrics["period"].as_array().into_iter().flatten().map(text).collect(),
         equity: equity(&run.folder.read_to_string("equity.csv")?),
         synthetic: metrics["synthetic"].as_bool().unwrap_or(false),

@@ -1,5 +1,7 @@
 //! Switches that every server obeys, such as the stop.
 
+use serde_json::{Value, json};
+
 use super::events::{self, NewEvent};
 use super::{PlatformDatabase, counters};
 use crate::database::DatabaseError;
@@ -26,8 +28,10 @@ impl PlatformDatabase {
         let mut transaction = self.pool.begin().await?;
         counters::take(&mut transaction, "controls", 1).await?;
         transaction.execute(Statement::new("set a control", sql).bind(name).bind(value).bind(now_ms)).await?;
-        let event =
-            NewEvent { topic: "control".to_owned(), subject: name.to_owned(), owner: None, payload: value.to_owned() };
+        // Most values are JSON themselves; others are told as texts.
+        let told = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        let payload = json!({ "name": name, "value": told }).to_string();
+        let event = NewEvent { topic: "control".to_owned(), subject: name.to_owned(), owner: None, payload };
         events::append(&mut transaction, &[event], now_ms).await?;
         transaction.commit().await
     }
