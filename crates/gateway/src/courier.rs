@@ -99,7 +99,9 @@ impl Courier {
                 Ok(secret) => self.serve(Place { destination, secret, hears_paper }).await,
                 Err(error) => {
                     let refusal = Refusal::last(error.to_string());
-                    self.report(&destination, destination.next_seq, Vec::new(), Some(&refusal)).await;
+                    if self.report(&destination, destination.next_seq, Vec::new(), Some(&refusal)).await.is_none() {
+                        self.pause(DATABASE_RETRY).await;
+                    }
                 }
             }
         }
@@ -212,7 +214,11 @@ impl Courier {
             return matches!(ended, Ended::Held);
         }
         let refusal = if let Ended::Refused(refusal) = &ended { Some(refusal) } else { None };
-        let Some(changed) = self.report(&place.destination, next_seq, confirmed, refusal).await else { return false };
+        let Some(changed) = self.report(&place.destination, next_seq, confirmed, refusal).await else {
+            // What cannot be noted is sent again, but not as fast as the network takes it.
+            self.pause(DATABASE_RETRY).await;
+            return false;
+        };
         place.destination = changed;
         place.destination.is_active
     }

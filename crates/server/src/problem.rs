@@ -228,6 +228,10 @@ impl From<JobError> for Problem {
             (JobError::Database(DatabaseError::UnknownJob { .. }), _) => Code::NotFound,
             // Where things lie on this machine is nobody's business over the network.
             (JobError::Store(StoreError::NotFound { what, id, .. }), _) => return Self::not_found(what, id),
+            // The other ids may be other users'.
+            (JobError::Store(StoreError::Ambiguous { what, id, .. }), _) => {
+                return Self::new(Code::BadRequest, format!("`{id}` fits several {what}s: give the whole id"));
+            }
             (JobError::NotFound(_), _) => Code::NotFound,
             (JobError::Conflict(_), _) => Code::Conflict,
             (_, ErrorKind::BadInput) => Code::BadRequest,

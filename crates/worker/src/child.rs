@@ -21,8 +21,20 @@ const IN_USE_MS: i64 = 2_000;
 /// How long a process may take to end after its last word.
 const END_GRACE: Duration = Duration::from_secs(5);
 /// Variables of the worker that are no matter of its jobs.
-const PRIVATE_VARIABLES: [&str; 5] =
-    ["ASSAY_API_KEY", "ASSAY_KEY_FILE", "ASSAY_DATABASE", "ASSAY_LIQUIDITY_DATABASE", "ASSAY_HOME"];
+const PRIVATE_VARIABLES: [&str; 12] = [
+    "ASSAY_API_KEY",
+    "ASSAY_KEY_FILE",
+    "ASSAY_DATABASE",
+    "ASSAY_JOBS_DB",
+    "ASSAY_EVENTS_DB",
+    "ASSAY_HOME",
+    "ASSAY_NATS_URL",
+    "ASSAY_KAFKA_BROKERS",
+    "ASSAY_KAFKA_USER",
+    "ASSAY_KAFKA_PASSWORD",
+    "ASSAY_RPC_URL",
+    "PGPASSWORD",
+];
 
 /// What the holder of the lease wants of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,7 +43,7 @@ impl AccessOptions {
     /// Whether cookies travel over TLS alone.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.is_tls || self.public_url.as_ref().is_some_and(|url| url.scheme == "https")
+        self.is_tls || self.behind_proxy || self.public_url.as_ref().is_some_and(|url| url.scheme == "https")
     }
 }
 

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::runs::usable_run;
 use crate::access::{Caller, Role, Scope};
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
@@ -204,10 +205,15 @@ pub(crate) fn visible_owner(caller: &Caller) -> Option<String> {
 async fn submit(
     State(state): State<ServerState>,
     caller: Caller,
-    ApiJson(request): ApiJson<JobRequest>,
+    ApiJson(mut request): ApiJson<JobRequest>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::Run)?;
     request.check()?;
+    if let JobRequest::Backtest(job) = &mut request
+        && let Some(run) = &mut job.run
+    {
+        *run = usable_run(&state, &caller, "run", run).await?;
+    }
     let job = NewJob {
         kind: request.kind().to_owned(),
         request: serde_json::to_string(&request).map_err(|error| Problem::new(Code::BadRequest, error.to_string()))?,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::runs::usable_run;
 use crate::access::{Caller, Role, Scope};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::page::{Page, PageQuery};
@@ -178,7 +179,7 @@ async fn publish(
 ) -> Result<(StatusCode, ApiJson<Published>), Problem> {
     caller.require(Scope::Publish)?;
     let publish = Publish {
-        run: request.run_id,
+        run: usable_run(&state, &caller, "run_id", &request.run_id).await?,
         name: request.name,
         owner: caller.user_id,
         is_private: request.private,

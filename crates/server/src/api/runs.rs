@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use assay_jobs::time_text::format_utc;
-use assay_store::RunFolder;
 use assay_store::database::RunRow;
+use assay_store::{RunFolder, StoreError};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::jobs::visible_owner;
-use crate::access::{Caller, Scope};
+use crate::access::{Caller, Role, Scope};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Code, Problem};
@@ -115,6 +115,28 @@ async fn find(state: &ServerState, caller: &Caller, run_id: &str) -> Result<(Run
     // The id is one of the catalogue, so that it cannot lead out of the folder of runs.
     let folder = state.settings.home.runs().folder(&row.run_id);
     Ok((row, folder))
+}
+
+/// The whole id of the run that `prefix` names in `field` of a request, if the caller may use it.
+pub(crate) async fn usable_run(
+    state: &ServerState,
+    caller: &Caller,
+    field: &str,
+    prefix: &str,
+) -> Result<String, Problem> {
+    let missing = || {
+        let prefix: String = prefix.chars().take(64).collect();
+        Problem::new(Code::BadRequest, format!("there is no run `{prefix}` of yours")).field(field)
+    };
+    let run_id = match state.settings.home.runs().find(prefix) {
+        Ok(folder) => folder.run_id().to_owned(),
+        Err(StoreError::NotFound { .. }) => return Err(missing()),
+        Err(error) => return Err(Problem::from(error).field(field)),
+    };
+    // Runs that the catalogue does not know were made here by the machine's own user.
+    let owner = state.platform.run(&run_id).await?.map(|row| row.owner);
+    let is_usable = owner.map_or(caller.role == Role::Owner, |owner| caller.may_see(&owner));
+    is_usable.then_some(run_id).ok_or_else(missing)
 }
 
 /// One run with its config, pins, artefacts and evaluation.
@@ -331,7 +353,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::access::Role;
     use crate::testing::{Routes, caller};
 
     const RUN: &str = "00112233445566778899aabbccddeeff";

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::{Caller, Scope};
+use crate::audience::hearing;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::page::{Page, Paging};
 use crate::problem::{Code, Problem};
@@ -90,6 +91,9 @@ async fn signals(
     let stream = if is_hash { state.platform.stream_of_model(&model_id).await? } else { None };
     let stream = stream.ok_or_else(missing)?;
     let sees_paper = caller.may_see(&stream.owner);
+    if !sees_paper {
+        hearing(&state, &caller, &model_id).await?;
+    }
     if !sees_paper && stream.mode == StreamMode::Paper {
         return Err(missing());
     }

@@ -12,7 +12,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::runs::usable_run;
 use crate::access::{Caller, Role, Scope};
+use crate::audience::hearing;
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::live::{self, Comparison, NewStreamRequest, SourceRequest, limits_of};
@@ -155,8 +157,33 @@ async fn visible(state: &ServerState, caller: &Caller, stream_id: &str) -> Resul
     caller.require(Scope::Read)?;
     let known = stream_id.len() == 32 && stream_id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let stream = if known { state.platform.stream(stream_id).await? } else { None };
-    let may_see = |stream: &Stream| stream.mode == StreamMode::Live || caller.may_see(&stream.owner);
-    stream.filter(may_see).ok_or_else(|| Problem::not_found("stream", &shorten(stream_id, 64)))
+    let missing = || Problem::not_found("stream", &shorten(stream_id, 64));
+    let stream = stream.ok_or_else(missing)?;
+    if caller.may_see(&stream.owner) {
+        return Ok(stream);
+    }
+    // A live stream is everyone's, unless its model is private.
+    match hearing(state, caller, &stream.model_id).await {
+        Ok(_) if stream.mode == StreamMode::Live => Ok(stream),
+        Err(problem) if problem.code != Code::NotFound => Err(problem),
+        _ => Err(missing()),
+    }
+}
+
+/// The stream, if the caller may read everything that it said, on paper too.
+async fn readable(state: &ServerState, caller: &Caller, stream_id: &str) -> Result<Stream, Problem> {
+    let stream = visible(state, caller, stream_id).await?;
+    if caller.may_see(&stream.owner) {
+        return Ok(stream);
+    }
+    let paper = Some(StreamMode::Paper);
+    let first =
+        state.platform.signals_of_mode(&stream.model_id, paper, i64::MIN..i64::MAX, stream.first_seq, 1).await?;
+    if first.iter().any(|signal| signal.stream_id == stream.stream_id) {
+        let detail = "this stream began on paper, and what it said there is its owner's; read GET /v1/signals";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    Ok(stream)
 }
 
 /// The stream, if the caller may change it.
@@ -195,18 +222,7 @@ async fn start(
 ) -> Result<impl IntoResponse, Problem> {
     caller.require(Scope::Publish)?;
     let limits = body.limits.read()?;
-    let run = state
-        .settings
-        .home
-        .runs()
-        .find(&body.run_id)
-        .map_err(|error| Problem::new(Code::BadRequest, error.to_string()).field("run_id"))?;
-    let run_id = run.summary().map_err(Problem::from)?.run_id;
-    // Runs that the catalogue does not know were made here by the machine's own user.
-    let owner = state.platform.run(&run_id).await?.map(|row| row.owner);
-    if !owner.map_or(caller.role == Role::Owner, |owner| caller.may_see(&owner)) {
-        return Err(Problem::new(Code::BadRequest, format!("there is no run `{run_id}` of yours")).field("run_id"));
-    }
+    let run_id = usable_run(&state, &caller, "run_id", &body.run_id).await?;
     let request = NewStreamRequest { run_id, owner: caller.user_id.clone(), source: body.source, limits };
     let stream = live::start_stream(&state, request).await.map_err(|error| match error {
         assay_jobs::JobError::Database(error) => conflict(error),
@@ -418,7 +434,7 @@ async fn signal_file(
     caller: Caller,
     ApiPath(stream_id): ApiPath<String>,
 ) -> Result<impl IntoResponse, Problem> {
-    let stream = visible(&state, &caller, &stream_id).await?;
+    let stream = readable(&state, &caller, &stream_id).await?;
     has_spoken(&state, &stream).await?;
     let text = live::signal_file(&state, &stream).await?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
@@ -436,7 +452,7 @@ async fn comparison(
     caller: Caller,
     ApiPath(stream_id): ApiPath<String>,
 ) -> Result<ApiJson<Comparison>, Problem> {
-    let stream = visible(&state, &caller, &stream_id).await?;
+    let stream = readable(&state, &caller, &stream_id).await?;
     has_spoken(&state, &stream).await?;
     Ok(ApiJson(live::compare(&state, &stream).await?))
 }

@@ -15,6 +15,7 @@ use assay_types::{Action, Candle, Candles, Dataset, Signal, SigningKey};
 use super::checkpoint;
 use super::model::{Model, in_workspace, load_models};
 use super::source::{Source, StoredSource};
+use super::supervisor::is_passing;
 use super::words::{candle_of, limits_of, source_of};
 use crate::clock::now_ms;
 use crate::state::ServerState;
@@ -41,6 +42,7 @@ pub(super) async fn prepare(state: &ServerState, feed: &str, streams: &[Stream])
     for (stream, model) in streams.iter().zip(models) {
         match model.and_then(|model| check_model(stream, model)) {
             Ok(model) => members.push((stream, model)),
+            Err(error) if is_passing(&error) => return Err(error),
             Err(error) => fail(state, stream, &error).await?,
         }
     }
@@ -55,8 +57,10 @@ pub(super) async fn prepare(state: &ServerState, feed: &str, streams: &[Stream])
         desk.add_features(features(state, feed, &spec, &stored_source, &history, &candles).await?)?;
     }
     for (stream, model) in members {
-        if let Err(error) = join(state, &mut desk, stream, model, &candles, &key).await {
-            fail(state, stream, &error).await?;
+        match join(state, &mut desk, stream, model, &candles, &key).await {
+            Ok(_) => {}
+            Err(error) if is_passing(&error) => return Err(error),
+            Err(error) => fail(state, stream, &error).await?,
         }
     }
     let source = open_source(state, &stored_source, &desk, history).await?;

@@ -293,13 +293,13 @@ impl DatabaseError {
 }
 
 /// PostgreSQL: connection lost, serialisation or deadlock, out of resources, shutting down
-/// or starting. SQLite (numbers, the low byte is the class): busy, locked.
+/// or starting. SQLite (numbers, the low byte is the class): busy, locked, disk failing or full.
 fn is_passing(code: &str) -> bool {
     if code.len() == 5 {
         let class = &code[..2];
         return matches!(class, "08" | "53") || matches!(code, "40001" | "40P01" | "57P01" | "57P02" | "57P03");
     }
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
 }
 
 #[cfg(test)]
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
-        for code in ["5", "6", "261", "517", "08006", "40001", "40P01", "53300", "57P01", "57P03"] {
+        for code in ["5", "6", "261", "517", "13", "778", "08006", "40001", "40P01", "53300", "57P01", "57P03"] {
             assert!(is_passing(code), "{code}");
         }
         for code in ["1", "8", "11", "1555", "2067", "23505", "42501", "42P01", "22021"] {

@@ -162,7 +162,7 @@ impl Stream {
         NewEvent {
             topic: "stream".to_owned(),
             subject: self.stream_id.clone(),
-            owner: (self.mode == StreamMode::Paper).then(|| self.owner.clone()),
+            owner: Some(self.owner.clone()),
             payload: payload.to_string(),
         }
     }
@@ -264,7 +264,7 @@ impl PlatformDatabase {
     }
 
     /// Streams with a number below `before` (`None`: from the newest), the newest first; with
-    /// `visible_to` only that user's and the live ones.
+    /// `visible_to` only that user's, and live ones whose model is not private.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
@@ -275,7 +275,8 @@ impl PlatformDatabase {
         limit: u32,
     ) -> Result<Vec<Stream>, DatabaseError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM streams WHERE number < $1 AND ($2 OR owner = $3 OR mode = 'live') \
+            "SELECT {COLUMNS} FROM streams WHERE number < $1 AND ($2 OR owner = $3 OR (mode = 'live' AND NOT EXISTS \
+             (SELECT 1 FROM models WHERE models.model_id = streams.model_id AND models.visibility = 'private'))) \
              ORDER BY number DESC LIMIT $4"
         );
         let statement = Statement::new("list streams", sql)
