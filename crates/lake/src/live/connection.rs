@@ -380,9 +380,8 @@ impl Connection {
             self.health.gaps.store(self.sequencer.gaps(), Ordering::Relaxed);
             self.sender.send(Ok(candle)).await.map_err(|_| Over::Unwanted)?;
         }
-        if self.sequencer.hole().is_none() {
-            self.ask_at = None;
-        }
+        // A candle that waited hides the hole behind it until it is handed on.
+        self.ask_soon(Duration::ZERO);
         Ok(())
     }
 }

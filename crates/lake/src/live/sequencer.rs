@@ -136,6 +136,7 @@ mod tests {
                             sequencer.arrive(candle(number), 0, Origin::Backfill);
                         }
                         sequencer.complete_to(hole.end);
+                        told.extend(std::iter::from_fn(|| sequencer.next().map(|next| next.candle)));
                     }
                 } else if exists[number as usize] {
                     sequencer.arrive(candle(number), 0, Origin::Socket);
