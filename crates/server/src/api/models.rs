@@ -326,8 +326,8 @@ mod tests {
         let request = |run_id: &str, name: &str| json!({ "run_id": run_id, "name": name });
         for (who, body, status) in [
             (&viewer, request("aa", "x"), 403),
-            (&trader, request("aa", "x"), 404),
-            (&trader, request("../../etc", "x"), 404),
+            (&trader, request("aa", "x"), 400),
+            (&trader, request("../../etc", "x"), 400),
             (&trader, request("aa", ""), 400),
             (&trader, json!({ "run_id": "aa", "name": "x", "fee_bps": 10_001 }), 400),
             (&trader, json!({ "run_id": "aa", "name": "x", "more": 1 }), 400),
