@@ -108,7 +108,7 @@ impl PlatformDatabase {
         Ok(EventPage { events, is_torn })
     }
 
-    /// Removes all but the last [`KEPT_EVENTS`] events; how many were removed.
+    /// Removes all but the last 100,000 events; how many were removed.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
