@@ -19,6 +19,7 @@ use super::source::Source;
 use super::supervisor::is_passing;
 use super::words::{candle_text, limits_of};
 use crate::clock::now_ms;
+use crate::parts::stopped;
 use crate::state::ServerState;
 
 /// How often the stop mark is looked at while it is there.
@@ -54,7 +55,7 @@ pub(super) async fn run_feed(
     let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0, clock };
     loop {
         tokio::select! {
-            _ = shutdown.changed() => return work.rest().await,
+            () = stopped(&mut shutdown) => return work.rest().await,
             changed = wanted.changed() => {
                 let streams = wanted.borrow_and_update().clone();
                 if changed.is_err() || streams.is_empty() {
@@ -250,7 +251,7 @@ impl Work<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
-                _ = shutdown.changed() => return Ok(false),
+                () = stopped(shutdown) => return Ok(false),
             }
             wait_ms = (wait_ms * 2).min(MAX_COMMIT_BACKOFF_MS);
         }
@@ -302,7 +303,7 @@ async fn wait_until_sending(state: &ServerState, shutdown: &mut watch::Receiver<
     while state.live.stop.is_stopped() {
         tokio::select! {
             () = tokio::time::sleep(STOPPED_POLL) => {}
-            _ = shutdown.changed() => return false,
+            () = stopped(shutdown) => return false,
         }
     }
     true

@@ -8,6 +8,7 @@ use assay_types::time::format_utc;
 use tokio::sync::watch;
 
 use crate::clock::now_ms;
+use crate::parts::stopped;
 use crate::state::ServerState;
 
 /// How often the row is looked at.
@@ -59,7 +60,7 @@ pub(super) async fn carry(state: &ServerState, mut shutdown: watch::Receiver<boo
         }
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
-            _ = shutdown.changed() => {}
+            () = stopped(&mut shutdown) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::feed::{Ended, run_feed, settle};
 use super::stop::carry;
+use crate::parts::stopped;
 use crate::state::ServerState;
 
 /// How often streams are looked for that began or changed elsewhere.
@@ -53,7 +54,7 @@ pub async fn run(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Res
         tokio::select! {
             () = state.live.changed.notified() => {}
             () = tokio::time::sleep(POLL) => {}
-            _ = shutdown.changed() => {}
+            () = stopped(&mut shutdown) => {}
         }
     }
     for (_, feed) in feeds {
