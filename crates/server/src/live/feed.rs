@@ -290,13 +290,16 @@ impl Work<'_> {
                 return Ok(Committed::Ending);
             }
             let stored_at = source.now_ms(&self.clock);
-            let is_stale = !times.is_replay && stored_at - times.close_ms > STALE_AFTER_MS;
-            if is_stale && times.timing == Timing::InTime {
+            let must_be_timely = !times.is_replay && times.timing == Timing::InTime;
+            let left = times.close_ms + STALE_AFTER_MS - stored_at;
+            let limit = if must_be_timely { u64::try_from(left).unwrap_or(0) } else { u64::MAX };
+            close.signals.iter_mut().for_each(|signal| signal.stored_at = stored_at);
+            let storing = self.state.platform.commit_close(close, now_ms());
+            let Ok(stored) = tokio::time::timeout(Duration::from_millis(limit), storing).await else {
                 tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
                 return Ok(Committed::Dropped);
-            }
-            close.signals.iter_mut().for_each(|signal| signal.stored_at = stored_at);
-            match self.state.platform.commit_close(close, now_ms()).await {
+            };
+            match stored {
                 Ok(changes) => {
                     self.changes = Some(changes);
                     break;

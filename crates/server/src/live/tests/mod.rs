@@ -5,5 +5,6 @@
 mod control;
 mod exchange;
 mod kill;
+mod limits;
 mod replay;
 mod support;
