@@ -46,7 +46,14 @@ pub(super) async fn run_feed(
     mut wanted: watch::Receiver<Vec<Stream>>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<Ended, JobError> {
+    // What was missed is said as HOLD, which is as much a signal as any other.
+    if !wait_until_sending(state, &mut shutdown).await {
+        return Ok(Ended::Idle);
+    }
     let streams = wanted.borrow_and_update().clone();
+    if streams.is_empty() {
+        return Ok(Ended::Idle);
+    }
     let Ready { desk, mut source } = prepare(state, feed, &streams).await?;
     if desk.is_empty() {
         return Ok(Ended::Idle);
@@ -55,6 +62,8 @@ pub(super) async fn run_feed(
     let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0, clock };
     loop {
         tokio::select! {
+            // What was asked of the streams holds from the next candle on, also of one that waits.
+            biased;
             () = stopped(&mut shutdown) => return work.rest().await,
             changed = wanted.changed() => {
                 let streams = wanted.borrow_and_update().clone();
@@ -72,9 +81,11 @@ pub(super) async fn run_feed(
                     return Ok(Ended::Over);
                 }
                 Some(candle) => {
-                    // What the desk said last may not be stored, so nothing is noted here.
-                    if !work.take(&candle?, &source, &mut shutdown).await? {
-                        return Ok(Ended::Idle);
+                    // Where a candle is not stored, the desk has gone further than what is: nothing is noted.
+                    match work.take(&candle?, &source, &mut shutdown).await? {
+                        Taken::Stored => {}
+                        Taken::Held => return Ok(Ended::Again),
+                        Taken::Ending => return Ok(Ended::Idle),
                     }
                     if work.desk()?.is_empty() {
                         return work.rest().await;
@@ -87,6 +98,17 @@ pub(super) async fn run_feed(
 
 fn by_id(streams: Vec<Stream>) -> HashMap<String, Stream> {
     streams.into_iter().map(|stream| (stream.stream_id.clone(), stream)).collect()
+}
+
+/// What became of a closed candle.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    /// It and what was said at it are stored.
+    Stored,
+    /// Sending was stopped before that: nothing of it counts.
+    Held,
+    /// The server stops.
+    Ending,
 }
 
 /// What a feed works with.
@@ -135,6 +157,7 @@ impl Work<'_> {
         for stream in wanted.values() {
             if desk.stream_ids().any(|id| id == stream.stream_id) {
                 desk.set_limits(&stream.stream_id, &limits_of(stream)?);
+                desk.set_closing(&stream.stream_id, stream.closing.as_deref());
                 continue;
             }
             // The list may be older than a breach at the last close.
@@ -155,16 +178,16 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// Takes a closed candle to its listeners; false when the server stops.
+    /// Takes a closed candle to its listeners.
     async fn take(
         &mut self,
         closed: &ClosedCandle,
         source: &Source,
         shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<bool, JobError> {
+    ) -> Result<Taken, JobError> {
         let began = Instant::now();
         if !wait_until_sending(self.state, shutdown).await {
-            return Ok(false);
+            return Ok(Taken::Ending);
         }
         let candle = closed.candle;
         let mut desk =
@@ -189,8 +212,9 @@ impl Work<'_> {
         let due_at = if matches!(source, Source::Replay { .. }) { closed.received_at_ms } else { close_ms };
         let times = Times { close_ms, due_at, stored_at: source.now_ms(&self.clock) };
         let close = self.close(closed, times, &said?);
-        if !self.commit(&close, shutdown).await? {
-            return Ok(false);
+        let taken = self.commit(&close, shutdown).await?;
+        if taken != Taken::Stored {
+            return Ok(taken);
         }
         metrics::histogram!("assay_close_to_commit_seconds").record(began.elapsed().as_secs_f64());
         if timing == Timing::Late {
@@ -203,7 +227,7 @@ impl Work<'_> {
             let (state, feed) = (self.state, self.feed);
             checkpoint::store(&state.platform, feed, self.desk()?, candle.open_time_ms).await?;
         }
-        Ok(true)
+        Ok(Taken::Stored)
     }
 
     fn close(&self, closed: &ClosedCandle, times: Times, said: &[Said]) -> CommittedClose {
@@ -238,11 +262,20 @@ impl Work<'_> {
         }
     }
 
-    /// Stores a close, again and again while the database is away; false when the server stops.
-    async fn commit(&self, close: &CommittedClose, shutdown: &mut watch::Receiver<bool>) -> Result<bool, JobError> {
+    /// Stores a close, again and again while the database is away. What is stored can be read, so
+    /// nothing is once sending is stopped; an attempt that is under way then is given up.
+    async fn commit(&self, close: &CommittedClose, shutdown: &mut watch::Receiver<bool>) -> Result<Taken, JobError> {
         let mut wait_ms = COMMIT_BACKOFF_MS;
         loop {
-            match self.state.platform.commit_close(close, now_ms()).await {
+            if self.state.live.stop.is_stopped() {
+                return Ok(Taken::Held);
+            }
+            let committed = tokio::select! {
+                biased;
+                committed = self.state.platform.commit_close(close, now_ms()) => committed,
+                () = until_stopped(self.state) => return Ok(Taken::Held),
+            };
+            match committed {
                 Ok(()) => break,
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, feed = self.feed, "a close is not stored yet");
@@ -251,14 +284,14 @@ impl Work<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
-                () = stopped(shutdown) => return Ok(false),
+                () = stopped(shutdown) => return Ok(Taken::Ending),
             }
             wait_ms = (wait_ms * 2).min(MAX_COMMIT_BACKOFF_MS);
         }
         if !close.halted.is_empty() {
             self.state.events_appended.notify_waiters();
         }
-        Ok(true)
+        Ok(Taken::Stored)
     }
 
     /// Tells listeners, once sending is allowed.
@@ -307,6 +340,13 @@ async fn wait_until_sending(state: &ServerState, shutdown: &mut watch::Receiver<
         }
     }
     true
+}
+
+/// Waits until the stop mark is there.
+pub(super) async fn until_stopped(state: &ServerState) {
+    while !state.live.stop.is_stopped() {
+        tokio::time::sleep(STOPPED_POLL).await;
+    }
 }
 
 /// Moves every stream of a feed that ended to the state that says so.

@@ -13,6 +13,7 @@ use assay_store::database::{CommittedClose, MAX_SIGNALS, StoredSignal, Stream, S
 use assay_types::{Action, Candle, Candles, Dataset, Signal, SigningKey};
 
 use super::checkpoint;
+use super::feed::until_stopped;
 use super::model::{Model, in_workspace, load_models};
 use super::source::{Source, StoredSource};
 use super::supervisor::is_passing;
@@ -264,7 +265,7 @@ async fn join(
             member = Some(MemberState::after(member, &model.rules, &dataset, candle, action)?);
         }
     }
-    Ok(desk.add(Member {
+    desk.add(Member {
         stream_id: stream.stream_id.clone(),
         model_id: stream.model_id.clone(),
         policy: model.policy,
@@ -273,7 +274,9 @@ async fn join(
         limits: limits_of(stream)?,
         next_seq,
         state: member,
-    })?)
+    })?;
+    desk.set_closing(&stream.stream_id, stream.closing.as_deref());
+    Ok(())
 }
 
 /// What a stream said so far: number and action by close.
@@ -296,6 +299,9 @@ async fn said_by(state: &ServerState, stream: &Stream) -> Result<BTreeMap<i64, (
 }
 
 /// Says HOLD at a close that the stream missed.
+///
+/// # Errors
+/// [`JobError::Cancelled`] once sending is stopped.
 #[expect(clippy::too_many_arguments, reason = "everything that a signal is made of")]
 async fn hold(
     state: &ServerState,
@@ -331,5 +337,12 @@ async fn hold(
         equity: after.equity().to_string(),
     };
     let close = CommittedClose { feed: stream.feed.clone(), candle: None, signals: vec![signal], halted: Vec::new() };
-    Ok(state.platform.commit_close(&close, now_ms).await?)
+    if state.live.stop.is_stopped() {
+        return Err(JobError::Cancelled);
+    }
+    tokio::select! {
+        biased;
+        committed = state.platform.commit_close(&close, now_ms) => Ok(committed?),
+        () = until_stopped(state) => Err(JobError::Cancelled),
+    }
 }
