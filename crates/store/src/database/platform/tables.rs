@@ -81,6 +81,7 @@ CREATE TABLE streams (
     source TEXT NOT NULL,
     feed TEXT NOT NULL,
     limits TEXT NOT NULL,
+    closing TEXT,
     first_seq BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
