@@ -1,7 +1,11 @@
 //! The stop from the command line, and following signals without a server.
 
-use serde_json::json;
+use std::time::{Duration, Instant};
 
+use assay_testkit::postgres::Postgres;
+use serde_json::{Value, json};
+
+use crate::served::Up;
 use crate::support::Home;
 
 #[test]
@@ -20,6 +24,52 @@ fn a_stop_lasts_until_it_is_resumed_with_a_reason() {
     home.assay(&["resume", "--reason", "calm"]).expect(0, &["resumed", "storm"]);
     assert!(!home.file("stop").exists());
     home.assay(&["resume", "--reason", "calm"]).expect(2, &["nothing is stopped"]);
+}
+
+#[test]
+fn a_resume_reaches_the_database_that_the_server_works_on() {
+    let (home, postgres) = (Home::new(), Postgres::start());
+    let url = postgres.database();
+    let up = Up::start(&home, &["--database", &url]);
+    let key = up.key().to_owned();
+    home.json(&["stop", "--reason", "storm"]);
+    let row = |words: &str| {
+        let began = Instant::now();
+        while !postgres.run(&url, "SELECT value FROM controls WHERE name = 'stop'").contains(words) {
+            assert!(began.elapsed() < Duration::from_secs(20), "the row does not say {words}");
+        }
+    };
+    row("storm");
+    // The server does it, in its own database, without a word of which that is.
+    home.assay(&["resume", "--reason", "calm"]).expect(0, &["resumed", "storm"]);
+    row("\"mark\":null");
+    assert!(!home.file("stop").exists() && !home.file("resume").exists());
+    let mode = up.read(&key, "/v1/mode");
+    assert_eq!((&mode["stopped"], &mode["resumed"]["reason"]), (&Value::Null, &json!("calm")));
+    // It stays resumed.
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(up.read(&key, "/v1/mode")["stopped"], Value::Null);
+    // A server whose database is away says so, and stays stopped.
+    home.json(&["stop", "--reason", "flood"]);
+    row("flood");
+    postgres.stop();
+    home.assay(&["resume", "--reason", "calm"]).expect(1, &["stays stopped", "database"]);
+    assert!(home.file("stop").exists() && !home.file("resume").exists());
+    postgres.resume();
+    up.kill();
+    // Where none runs, the database must be named: the row would bring the stop back.
+    home.assay(&["resume", "--reason", "calm"]).expect(2, &["--database", "start it"]);
+    assert!(home.file("stop").exists());
+    home.assay(&["stop", "--flatten"]).expect(2, &["resume"]);
+    home.assay(&["resume", "--reason", "calm", "--database", &url]).expect(0, &["resumed", "flood"]);
+    row("\"mark\":null");
+    home.assay(&["stop"]).expect(0, &["go on", "--database"]);
+    home.assay(&["stop", "--reason", "quake", "--database", &url]).expect(0, &["stopped"]);
+    row("\"mark\":{");
+    home.assay(&["resume", "--reason", "calm", "--database", &url]).expect(0, &["resumed"]);
+    let up = Up::start(&home, &["--database", &url]);
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(up.read(&key, "/v1/mode")["stopped"], Value::Null);
 }
 
 #[test]
