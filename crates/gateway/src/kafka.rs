@@ -52,8 +52,7 @@ impl Kafka {
         let brokers = settings.kafka_brokers.clone();
         let (login, timeout) = (settings.kafka_login.clone(), settings.send_timeout);
         let cluster = Cluster { brokers, login, timeout };
-        (!cluster.brokers.is_empty())
-            .then(|| Self { cluster: Arc::new(cluster), client: Apart::new("assay-kafka") })
+        (!cluster.brokers.is_empty()).then(|| Self { cluster: Arc::new(cluster), client: Apart::new("assay-kafka") })
     }
 
     pub async fn send(&self, topic: &str, message: &Message, now_ms: i64) -> Result<(), Refusal> {
@@ -68,13 +67,7 @@ impl Kafka {
 }
 
 impl Cluster {
-    async fn send(
-        &self,
-        session: &Mutex<Session>,
-        topic: &str,
-        message: &Message,
-        now_ms: i64,
-    ) -> Result<(), Refusal> {
+    async fn send(&self, session: &Mutex<Session>, topic: &str, message: &Message, now_ms: i64) -> Result<(), Refusal> {
         let heartbeats = heartbeats_of(&message.model_id);
         let topic = if message.event == Event::Heartbeat { &heartbeats } else { topic };
         let sent = match timeout(self.timeout, self.produce(session, topic, message, now_ms)).await {
@@ -181,15 +174,19 @@ fn refused(topic: &str, doing: Doing, error: &Error) -> Refusal {
     let Error::ServerError { protocol_error, error_message, .. } = error else { return Refusal::caused(error) };
     let told = error_message.as_ref().map_or_else(String::new, |told| format!(" ({told})"));
     Refusal::passing(match (doing, protocol_error) {
-        (Doing::Write, ProtocolError::TopicAuthorizationFailed) => format!(
-            "Kafka does not let this login write to the topic {topic}: grant it Describe and Write there{told}"
-        ),
-        (Doing::Create, ProtocolError::TopicAuthorizationFailed | ProtocolError::ClusterAuthorizationFailed) => format!(
-            "the topic {topic} is missing and Kafka does not let this login make it: make it with one partition, or \
+        (Doing::Write, ProtocolError::TopicAuthorizationFailed) => {
+            format!("Kafka does not let this login write to the topic {topic}: grant it Describe and Write there{told}")
+        }
+        (Doing::Create, ProtocolError::TopicAuthorizationFailed | ProtocolError::ClusterAuthorizationFailed) => {
+            format!(
+                "the topic {topic} is missing and Kafka does not let this login make it: make it with one partition, or \
              grant Create{told}"
-        ),
+            )
+        }
         (Doing::Create, other) => {
-            format!("the topic {topic} is missing and Kafka does not make it: {other}{told}; make it with one partition")
+            format!(
+                "the topic {topic} is missing and Kafka does not make it: {other}{told}; make it with one partition"
+            )
         }
         (Doing::Write, _) => return Refusal::caused(error),
     })
