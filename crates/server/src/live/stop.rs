@@ -87,12 +87,8 @@ pub async fn resume_sending(
     if id.is_some_and(|id| id != seen.id) {
         return Ok(ResumeOutcome::Newer(seen));
     }
-    let resumed = Resumed {
-        id: seen.id.clone(),
-        at: format_utc(now_ms()),
-        by: by.to_owned(),
-        reason: reason.to_owned(),
-    };
+    let resumed =
+        Resumed { id: seen.id.clone(), at: format_utc(now_ms()), by: by.to_owned(), reason: reason.to_owned() };
     // The row first: what it does not take is still stopped here.
     let control = state.platform.resume_stop(&resumed, now_ms()).await?;
     let outcome = match control.mark {
