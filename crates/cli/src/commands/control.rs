@@ -146,7 +146,8 @@ impl Stop {
             })?;
         }
         let verb = if is_dry { "would close" } else { "closing" };
-        let text = if is_dry { format!("{verb} every running stream") } else { format!("{verb} {} streams", streams.len()) };
+        let text =
+            if is_dry { format!("{verb} every running stream") } else { format!("{verb} {} streams", streams.len()) };
         let value = json!({ "flatten": !is_dry, "closing": streams, "dry_run": is_dry });
         console.answer(&value, &text, "assay stop")
     }
@@ -220,8 +221,7 @@ fn stopped_anew(newer: &StopMark) -> anyhow::Error {
 async fn clear(location: &DatabaseLocation, stop: &Mark, mark: &StopMark, reason: &str) -> anyhow::Result<()> {
     let database = PlatformDatabase::open(location).await.map_err(JobError::from)?;
     let now_ms = assay_server::now_ms();
-    let resumed =
-        Resumed { id: mark.id.clone(), at: format_utc(now_ms), by: caller(), reason: reason.to_owned() };
+    let resumed = Resumed { id: mark.id.clone(), at: format_utc(now_ms), by: caller(), reason: reason.to_owned() };
     // A stop that is in the file alone yet has not been carried there, which the id tells.
     let control = database.resume_stop(&resumed, now_ms).await.map_err(JobError::from)?;
     database.close().await;

@@ -163,7 +163,8 @@ async fn a_resume_never_takes_a_newer_stop_away_and_is_told_with_its_reason() {
             let newer = mark("newer");
             let (resume, stop) = (resumed(&seen.id), newer.clone());
             let (resume, stop) = tokio::join!(database.resume_stop(&resume, 7), database.carry_stop(&stop, 8));
-            (resume.unwrap(), stop.unwrap());
+            resume.unwrap();
+            stop.unwrap();
             assert_eq!(database.stop_control().await.unwrap().mark.as_ref(), Some(&newer));
             seen = newer;
         }
