@@ -88,4 +88,13 @@ fn a_server_that_is_killed_before_its_reply_does_nothing_twice() {
     }
     assert_eq!(postgres.run(&url, "SELECT count(*) FROM users WHERE name = 'ada'"), "2");
     assert!(repeat(&up, &key, "three").starts_with("HTTP/1.1 201"));
+    // Failed here: who knows how far it came.
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'no'; END $$ LANGUAGE plpgsql; \
+                  CREATE TRIGGER refuse BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let _ = postgres.run(&url, refuse);
+    assert!(repeat(&up, &key, "four").starts_with("HTTP/1.1 5"));
+    let _ = postgres.run(&url, "DROP TRIGGER refuse ON users");
+    let answer = repeat(&up, &key, "four");
+    assert!(answer.starts_with("HTTP/1.1 409") && answer.contains("\"outcome_unknown\""), "{answer}");
+    assert!(repeat(&up, &key, "five").starts_with("HTTP/1.1 201"));
 }

@@ -107,8 +107,8 @@ impl Code {
                 "The state of the thing does not allow this now, or the same request is under way. Look at it first."
             }
             Self::OutcomeUnknown => {
-                "The same request was sent under this Idempotency-Key before and ended without a reply, as when a \
-                 server is killed. Look whether it was done; where it was not, send it under a new key."
+                "The same request was sent under this Idempotency-Key before and failed here, or ended without a reply, \
+                 as when a server is killed. Look whether it was done; where it was not, send it under a new key."
             }
             Self::TooLarge => "The body is larger than its limit. Send less, or in parts.",
             Self::MethodNotAllowed => "The path has no such method. The header Allow lists those it has.",

@@ -2,8 +2,8 @@
 //! reply for a day, and its effect once.
 //!
 //! Kept are replies that say something was done. A refusal changed nothing, so it is tried anew. A
-//! request that ended without either, as a killed server's does, may have been done: it is not
-//! done again under its key.
+//! request that failed here, or ended without a reply as a killed server's does, may have been done:
+//! it is not done again under its key.
 
 use assay_store::database::{IdempotentClaim, NewIdempotent, StoredReply};
 use axum::body::{Body, to_bytes};
@@ -83,8 +83,8 @@ async fn repeatable(
             return Err(Problem::new(Code::Conflict, detail).retry_after(1));
         }
         IdempotentClaim::OutcomeUnknown => {
-            let detail = "the same request began before and ended without a reply, as when a server is killed: whether \
-                          it was done is not known. Look at what it would have changed; where it was not done, send \
+            let detail = "the same request failed here before, or ended without a reply, as when a server is killed: \
+                          whether it was done is not known. Look at what it would have changed; where it was not done, send \
                           it under a new Idempotency-Key";
             return Err(Problem::new(Code::OutcomeUnknown, detail).field("Idempotency-Key"));
         }
@@ -120,7 +120,13 @@ async fn answer(
     if response.status().is_success() {
         return keep(state, new, response).await;
     }
-    if let Err(error) = state.platform.release_key(new).await {
+    // What failed here may have done some of its work, or all: a commit whose answer was lost is done.
+    let given_back = if response.status().is_server_error() {
+        state.platform.end_claim(new, now_ms()).await
+    } else {
+        state.platform.release_key(new).await
+    };
+    if let Err(error) = given_back {
         tracing::warn!(%error, "an idempotency key stays claimed");
     }
     Ok(response)

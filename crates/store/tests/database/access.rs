@@ -182,7 +182,11 @@ async fn a_key_belongs_to_one_request_and_one_try() {
         let reply = |text: &str| StoredReply { status: 201, kind: None, reply: Some(text.to_owned()) };
         database.keep_reply(&new("h", "2", 70), &reply("of nobody")).await.unwrap();
         database.release_key(&new("h", "2", 70)).await.unwrap();
-        assert_eq!(claim("h", "3", 80).await, IdempotentClaim::OutcomeUnknown);
+        assert_eq!(claim("h", "3", 69).await, IdempotentClaim::UnderWay);
+        database.end_claim(&new("h", "2", 20), 20).await.unwrap();
+        assert_eq!(claim("h", "3", 69).await, IdempotentClaim::UnderWay, "the claim is another's");
+        database.end_claim(&new("h", "1", 20), 20).await.unwrap();
+        assert_eq!(claim("h", "3", 21).await, IdempotentClaim::OutcomeUnknown);
         database.keep_reply(&new("h", "1", 70), &reply("done")).await.unwrap();
         assert_eq!(claim("h", "3", 500).await, IdempotentClaim::Answered(reply("done")));
         assert_eq!(claim("other", "3", 500).await, IdempotentClaim::OtherRequest);

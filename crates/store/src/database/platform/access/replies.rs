@@ -110,6 +110,22 @@ impl PlatformDatabase {
         self.pool.execute(statement).await.map(|_| ())
     }
 
+    /// Ends a claim whose request failed where it may have changed something: from now on its
+    /// outcome is unknown.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn end_claim(&self, new: &NewIdempotent<'_>, now_ms: i64) -> Result<(), DatabaseError> {
+        let sql = "UPDATE idempotent_replies SET claimed_until = $4 \
+                   WHERE user_id = $1 AND idempotency_key = $2 AND claim = $3 AND status IS NULL";
+        let statement = Statement::new("end an idempotency claim", sql)
+            .bind(new.user_id)
+            .bind(new.idempotency_key)
+            .bind(new.claim)
+            .bind(now_ms);
+        self.pool.execute(statement).await.map(|_| ())
+    }
+
     /// Gives a key back that was claimed for a request which changed nothing.
     ///
     /// # Errors
