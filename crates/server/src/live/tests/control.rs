@@ -79,7 +79,13 @@ async fn a_file_made_by_hand_stops_and_other_machines_follow() {
     };
     std::fs::write(here.state.live.stop.path(), "by hand").unwrap();
     until(true).await;
-    assert_eq!(there.live.stop.mark().unwrap().reason, "by hand");
+    // Carried perhaps before it had a word in it.
+    let worded = async {
+        while there.live.stop.mark().unwrap().reason != "by hand" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, worded).await.unwrap();
     let owner = caller("owner", Role::Owner);
     assert_eq!(here.get(&owner, "/v1/mode").await.1["mode"], "stopped");
     assert_eq!(here.post(&owner, "/v1/resume", &json!({ "reason": "calm" })).await.0.as_u16(), 200);
