@@ -25,6 +25,7 @@ mod jobs;
 mod jobs_remote;
 mod lp;
 mod models;
+mod outcomes;
 mod pool;
 mod pool_index;
 mod python;

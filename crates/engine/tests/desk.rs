@@ -1,6 +1,7 @@
 //! The live desk beside the replay: the same candles, the same words.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking and read the clock")]
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use assay_engine::{
@@ -342,6 +343,39 @@ fn a_stream_speaks_from_its_first_close_on() {
     let said: Vec<usize> =
         (HISTORY..HISTORY + 20).map(|at| desk.close(&candles.get(at), Timing::InTime).unwrap().len()).collect();
     assert_eq!(said, [vec![1; 10], vec![2; 10]].concat());
+}
+
+#[test]
+fn a_stream_that_is_to_close_opens_nothing_flattens_in_time_and_leaves() {
+    let (candles, rules) = (candles(HISTORY + 60), rules(FillRule::Close));
+    let (mut desk, mut calm) = (desk(&candles, 0..4, &rules, 1), desk(&candles, 0..4, &rules, 1));
+    let of = |said: Vec<Said>| said.into_iter().map(|said| (said.stream_id.clone(), said)).collect::<BTreeMap<_, _>>();
+    for index in HISTORY..HISTORY + 30 {
+        let timing = if index == HISTORY + 20 { Timing::Late } else { Timing::InTime };
+        if index == HISTORY + 20 {
+            desk.set_closing("stream-1", Some("enough"));
+        }
+        let before = desk.len();
+        let said = of(desk.close(&candles.get(index), timing).unwrap());
+        let mut usual = of(calm.close(&candles.get(index), timing).unwrap());
+        match index - HISTORY {
+            // Nobody follows what comes late, so it is not over with that.
+            20 => assert!(said["stream-1"].action == Action::Hold && desk.len() == before),
+            21 => {
+                let last = usual.insert("stream-1".to_owned(), said["stream-1"].clone()).unwrap();
+                assert_eq!((said["stream-1"].action, said["stream-1"].seq), (Action::Flat0, last.seq));
+                assert_eq!(said["stream-1"].breach, Some(Breach::Flattened("enough".to_owned())));
+                assert_eq!(desk.len(), before - 1);
+            }
+            22.. => _ = usual.remove("stream-1"),
+            _ => {}
+        }
+        assert_eq!(said, usual, "the others are as ever");
+    }
+    // What was taken back does not happen.
+    desk.set_closing("stream-2", Some("enough"));
+    desk.set_closing("stream-2", None);
+    assert!(desk.close(&candles.get(HISTORY + 30), Timing::InTime).unwrap().iter().all(|said| said.breach.is_none()));
 }
 
 proptest::proptest! {

@@ -120,7 +120,7 @@ impl Dispatcher {
         let recorder = Recorder::start(self.shared.database.clone());
         let (stop_sender, stopped) = watch::channel(self.shared.stop.is_stopped());
         let mut tasks = JoinSet::new();
-        let watcher = tasks.spawn(watch_stop(self.shared.stop.clone(), stop_sender));
+        let watcher = tasks.spawn(watch_stop(Arc::clone(&self.shared), stop_sender));
         let mut posts: HashMap<String, Post> = HashMap::new();
         let mut poll = interval(self.shared.settings.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,14 +195,18 @@ impl Dispatcher {
     }
 }
 
-/// Tells couriers of the stop while a send is under way.
-async fn watch_stop(stop: Stop, sender: watch::Sender<bool>) {
+/// Tells couriers of the stop while a send is under way, and ends what brokers' clients would still
+/// send of it.
+async fn watch_stop(shared: Arc<Shared>, sender: watch::Sender<bool>) {
     let mut poll = interval(STOP_POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         poll.tick().await;
-        let is_stopped = stop.is_stopped();
-        sender.send_if_modified(|known| std::mem::replace(known, is_stopped) != is_stopped);
+        let is_stopped = shared.stop.is_stopped();
+        let is_news = sender.send_if_modified(|known| std::mem::replace(known, is_stopped) != is_stopped);
+        if is_news && is_stopped {
+            shared.senders.end();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use rskafka::record::Record;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::apart::Apart;
 use crate::error::Refusal;
 use crate::message::{Event, Message};
 use crate::settings::GatewaySettings;
@@ -30,10 +31,14 @@ const MAX_TOPICS: usize = 2_048;
 
 /// Produces over one client, made anew after each failure.
 pub(crate) struct Kafka {
+    cluster: Arc<Cluster>,
+    client: Apart<Mutex<Session>>,
+}
+
+struct Cluster {
     brokers: Vec<String>,
     login: Option<(String, Secret)>,
     timeout: Duration,
-    session: Mutex<Session>,
 }
 
 #[derive(Default)]
@@ -46,24 +51,43 @@ impl Kafka {
     pub fn new(settings: &GatewaySettings) -> Option<Self> {
         let brokers = settings.kafka_brokers.clone();
         let (login, timeout) = (settings.kafka_login.clone(), settings.send_timeout);
-        (!brokers.is_empty()).then(|| Self { brokers, login, timeout, session: Mutex::default() })
+        let cluster = Cluster { brokers, login, timeout };
+        (!cluster.brokers.is_empty()).then(|| Self { cluster: Arc::new(cluster), client: Apart::new("assay-kafka") })
     }
 
     pub async fn send(&self, topic: &str, message: &Message, now_ms: i64) -> Result<(), Refusal> {
+        let (cluster, topic, message) = (Arc::clone(&self.cluster), topic.to_owned(), message.clone());
+        self.client.run(|session| async move { cluster.send(&session, &topic, &message, now_ms).await }).await
+    }
+
+    /// Ends the client with everything that it would still write.
+    pub fn end(&self) {
+        self.client.end();
+    }
+}
+
+impl Cluster {
+    async fn send(&self, session: &Mutex<Session>, topic: &str, message: &Message, now_ms: i64) -> Result<(), Refusal> {
         let heartbeats = heartbeats_of(&message.model_id);
         let topic = if message.event == Event::Heartbeat { &heartbeats } else { topic };
-        let sent = match timeout(self.timeout, self.produce(topic, message, now_ms)).await {
+        let sent = match timeout(self.timeout, self.produce(session, topic, message, now_ms)).await {
             Ok(sent) => sent,
             Err(_) => Err(Refusal::passing(format!("Kafka did not answer within {} s", self.timeout.as_secs()))),
         };
         if sent.is_err() {
-            *self.session.lock().await = Session::default();
+            *session.lock().await = Session::default();
         }
         sent
     }
 
-    async fn produce(&self, topic: &str, message: &Message, now_ms: i64) -> Result<(), Refusal> {
-        let partition = self.partition(topic).await?;
+    async fn produce(
+        &self,
+        session: &Mutex<Session>,
+        topic: &str,
+        message: &Message,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
+        let partition = self.partition(session, topic).await?;
         let headers: BTreeMap<String, Vec<u8>> =
             message.headers().into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
         let record = Record {
@@ -73,13 +97,13 @@ impl Kafka {
             timestamp: DateTime::<Utc>::from_timestamp_millis(now_ms).unwrap_or_default(),
         };
         let sent = partition.produce(vec![record], Compression::NoCompression).await;
-        sent.map(|_| ()).map_err(|error| Refusal::caused(&error))
+        sent.map(|_| ()).map_err(|error| refused(topic, Doing::Write, &error))
     }
 
     /// The partition of a topic, which is made where it is missing.
-    async fn partition(&self, topic: &str) -> Result<Arc<PartitionClient>, Refusal> {
+    async fn partition(&self, session: &Mutex<Session>, topic: &str) -> Result<Arc<PartitionClient>, Refusal> {
         let client = {
-            let mut session = self.session.lock().await;
+            let mut session = session.lock().await;
             if let Some(partition) = session.topics.get(topic) {
                 return Ok(Arc::clone(partition));
             }
@@ -100,8 +124,8 @@ impl Kafka {
             }
             other => other,
         };
-        let partition = Arc::new(partition.map_err(|error| Refusal::caused(&error))?);
-        let mut session = self.session.lock().await;
+        let partition = Arc::new(partition.map_err(|error| refused(topic, Doing::Write, &error))?);
+        let mut session = session.lock().await;
         if session.topics.len() >= MAX_TOPICS {
             session.topics.clear();
         }
@@ -134,6 +158,66 @@ async fn create(client: &Client, topic: &str, wait: Duration) -> Result<(), Refu
     let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     match controller.create_topic(topic, 1, REPLICATION, wait_ms).await {
         Ok(()) | Err(Error::ServerError { protocol_error: ProtocolError::TopicAlreadyExists, .. }) => Ok(()),
-        Err(error) => Err(Refusal::caused(&error)),
+        Err(error) => Err(refused(topic, Doing::Create, &error)),
+    }
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Create,
+    Write,
+}
+
+/// What a broker refused, in words that say what to do about it.
+fn refused(topic: &str, doing: Doing, error: &Error) -> Refusal {
+    let Error::ServerError { protocol_error, error_message, .. } = error else { return Refusal::caused(error) };
+    let told = error_message.as_ref().map_or_else(String::new, |told| format!(" ({told})"));
+    Refusal::passing(match (doing, protocol_error) {
+        (Doing::Write, ProtocolError::TopicAuthorizationFailed) => {
+            format!("Kafka does not let this login write to the topic {topic}: grant it Describe and Write there{told}")
+        }
+        (Doing::Create, ProtocolError::TopicAuthorizationFailed | ProtocolError::ClusterAuthorizationFailed) => {
+            format!(
+                "the topic {topic} is missing and Kafka does not let this login make it: make it with one partition, or \
+             grant Create{told}"
+            )
+        }
+        (Doing::Create, other) => {
+            format!(
+                "the topic {topic} is missing and Kafka does not make it: {other}{told}; make it with one partition"
+            )
+        }
+        (Doing::Write, _) => return Refusal::caused(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rskafka::client::error::RequestContext;
+
+    use super::*;
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        // The variant cannot be made elsewhere with fewer words.
+        let error = |protocol_error| Error::ServerError {
+            protocol_error,
+            error_message: Some("by rule 7".to_owned()),
+            request: RequestContext::Topic("t".to_owned()),
+            response: None,
+            is_virtual: false,
+        };
+        for (doing, protocol_error, words) in [
+            (Doing::Write, ProtocolError::TopicAuthorizationFailed, ["write to the topic t", "grant it"]),
+            (Doing::Create, ProtocolError::TopicAuthorizationFailed, ["t is missing", "grant Create"]),
+            (Doing::Create, ProtocolError::ClusterAuthorizationFailed, ["one partition", "grant Create"]),
+            (Doing::Create, ProtocolError::PolicyViolation, ["does not make it", "by rule 7"]),
+            (Doing::Create, ProtocolError::InvalidReplicationFactor, ["t is missing", "one partition"]),
+        ] {
+            let refusal = refused("t", doing, &error(protocol_error));
+            assert!(words.iter().all(|word| refusal.reason.contains(word)), "{}", refusal.reason);
+            assert!(!refusal.is_final);
+        }
     }
 }

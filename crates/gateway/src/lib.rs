@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "an edge: sends over the network and reads the clock")]
 
 mod address;
+mod apart;
 mod backoff;
 mod clock;
 mod courier;

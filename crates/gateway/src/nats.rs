@@ -1,5 +1,6 @@
 //! NATS JetStream: signals on `assay.signals.MODEL`, each stored by the server once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -10,6 +11,7 @@ use async_nats::{ConnectOptions, HeaderMap};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::apart::Apart;
 use crate::error::Refusal;
 use crate::message::{Event, Message};
 use crate::settings::GatewaySettings;
@@ -25,30 +27,49 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// Publishes over one connection, made anew after each failure: a connection that heals by
 /// itself would send what was given up long ago.
 pub(crate) struct Nats {
+    server: Arc<Server>,
+    client: Apart<Kept>,
+}
+
+type Kept = Mutex<Option<Context>>;
+
+struct Server {
     url: String,
     timeout: Duration,
-    context: Mutex<Option<Context>>,
 }
 
 impl Nats {
     pub fn new(settings: &GatewaySettings) -> Option<Self> {
         let url = settings.nats_url.as_ref()?.reveal().to_owned();
-        Some(Self { url, timeout: settings.send_timeout, context: Mutex::new(None) })
+        let server = Arc::new(Server { url, timeout: settings.send_timeout });
+        Some(Self { server, client: Apart::new("assay-nats") })
     }
 
     pub async fn send(&self, subject: &str, message: &Message) -> Result<(), Refusal> {
-        let sent = match timeout(self.timeout, self.publish(subject, message)).await {
+        let (server, subject, message) = (Arc::clone(&self.server), subject.to_owned(), message.clone());
+        self.client.run(|kept| async move { server.send(&kept, &subject, &message).await }).await
+    }
+
+    /// Ends the connection with everything that waits to be written to it.
+    pub fn end(&self) {
+        self.client.end();
+    }
+}
+
+impl Server {
+    async fn send(&self, kept: &Kept, subject: &str, message: &Message) -> Result<(), Refusal> {
+        let sent = match timeout(self.timeout, self.publish(kept, subject, message)).await {
             Ok(sent) => sent,
             Err(_) => Err(Refusal::passing(format!("NATS did not answer within {} s", self.timeout.as_secs()))),
         };
         if sent.is_err() {
-            self.context.lock().await.take();
+            kept.lock().await.take();
         }
         sent
     }
 
-    async fn publish(&self, subject: &str, message: &Message) -> Result<(), Refusal> {
-        let context = self.context().await?;
+    async fn publish(&self, kept: &Kept, subject: &str, message: &Message) -> Result<(), Refusal> {
+        let context = self.context(kept).await?;
         let mut headers = HeaderMap::new();
         for (name, value) in message.headers() {
             headers.insert(name, value);
@@ -70,8 +91,8 @@ impl Nats {
     }
 
     /// The connection, made and its stream with it where they are missing.
-    async fn context(&self) -> Result<Context, Refusal> {
-        let mut kept = self.context.lock().await;
+    async fn context(&self, kept: &Kept) -> Result<Context, Refusal> {
+        let mut kept = kept.lock().await;
         if let Some(context) = kept.as_ref().filter(|context| context.client().connection_state() == State::Connected) {
             return Ok(context.clone());
         }

@@ -50,6 +50,14 @@ impl Senders {
     }
 }
 
+impl Senders {
+    /// Ends the brokers' clients with everything that waits in them; the next send makes new ones.
+    pub fn end(&self) {
+        self.nats.iter().for_each(Nats::end);
+        self.kafka.iter().for_each(Kafka::end);
+    }
+}
+
 /// Seals the secret of a destination for its row.
 ///
 /// # Errors

@@ -22,6 +22,8 @@ pub enum Code {
     NotFound,
     /// The state of the thing does not allow this.
     Conflict,
+    /// The same request began before, and nobody knows whether it was done.
+    OutcomeUnknown,
     /// The body is larger than its limit.
     TooLarge,
     /// The method is not one of the path's.
@@ -44,7 +46,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -52,6 +54,7 @@ impl Code {
         Self::MethodNotAllowed,
         Self::Timeout,
         Self::Conflict,
+        Self::OutcomeUnknown,
         Self::Stopped,
         Self::TooLarge,
         Self::UnsupportedMediaType,
@@ -70,6 +73,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
+            Self::OutcomeUnknown => "outcome_unknown",
             Self::TooLarge => "too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -102,6 +106,10 @@ impl Code {
             Self::Conflict => {
                 "The state of the thing does not allow this now, or the same request is under way. Look at it first."
             }
+            Self::OutcomeUnknown => {
+                "The same request was sent under this Idempotency-Key before and failed here, or ended without a reply, \
+                 as when a server is killed. Look whether it was done; where it was not, send it under a new key."
+            }
             Self::TooLarge => "The body is larger than its limit. Send less, or in parts.",
             Self::MethodNotAllowed => "The path has no such method. The header Allow lists those it has.",
             Self::UnsupportedMediaType => "The body is not of the type that is read here. Send the type named.",
@@ -122,7 +130,7 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Conflict | Self::Stopped => StatusCode::CONFLICT,
+            Self::Conflict | Self::OutcomeUnknown | Self::Stopped => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

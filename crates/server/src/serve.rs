@@ -83,6 +83,9 @@ impl Server {
         let bound = |error| JobError::Failed(format!("the address of the listener is unknown: {error}"));
         let address = listener.local_addr().map_err(bound)?;
         let state = ServerState::serving(state, access).await?;
+        if let Err(error) = state.settings.home.note_database(&state.settings.platform.to_string()) {
+            tracing::warn!(%error, "`assay resume` will ask for the database while no server runs");
+        }
         let (router, _) = api::router(state.clone());
         let router = router.merge(workers::routes(&state).await?);
         let shutdown = state.stopping.subscribe();

@@ -49,7 +49,10 @@ impl Routes {
             demo: false,
             job_slots: crate::scheduler::LONG_SLOTS,
         };
-        let state = ServerState::open(settings).await.unwrap();
+        Self::over(ServerState::open(settings).await.unwrap(), home)
+    }
+
+    pub fn over(state: ServerState, home: TempDir) -> Self {
         let (router, _) = crate::api::routes().split_for_parts();
         Self { router: router.with_state(state.clone()), state, home }
     }

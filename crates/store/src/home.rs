@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use assay_types::SigningKey;
 
 use crate::error::StoreError;
+use crate::files::write_atomic;
 use crate::keys::load_or_create_signing_key;
 use crate::lock::Lock;
 use crate::objects::Objects;
@@ -26,6 +27,7 @@ use crate::vault::{KEY_FILE, Vault};
 /// staging/      files of jobs that run elsewhere, before their end
 /// locks/        lock files
 /// stop          there while everything that sends is stopped
+/// database      which platform database the server of this home works on
 /// ```
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -132,6 +134,23 @@ impl Home {
     #[must_use]
     pub fn key_files(&self) -> [PathBuf; 2] {
         [self.signing_key_path(), self.path.join(KEY_FILE)]
+    }
+
+    /// Notes which platform database the server of this home works on, in words without secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn note_database(&self, shown: &str) -> Result<(), StoreError> {
+        if self.noted_database().as_deref() == Some(shown) {
+            return Ok(());
+        }
+        write_atomic(&self.path.join("database"), shown.as_bytes())
+    }
+
+    /// Which platform database the last server of this home worked on; `None` before the first.
+    #[must_use]
+    pub fn noted_database(&self) -> Option<String> {
+        std::fs::read_to_string(self.path.join("database")).ok()
     }
 
     fn signing_key_path(&self) -> PathBuf {

@@ -27,6 +27,6 @@ pub use keys::{check_key, load_or_create_signing_key};
 pub use lock::Lock;
 pub use objects::Objects;
 pub use runs::{RunFolder, RunSummary, Runs};
-pub use stop::{Stop, StopMark};
+pub use stop::{Cleared, ResumeRequest, Stop, StopMark};
 pub use trials::{Trial, Trials};
 pub use vault::Vault;

@@ -4,6 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Between looks whether bytes are kept still.
+const HOLD_POLL: Duration = Duration::from_millis(5);
 
 /// A running proxy; it ends when dropped.
 pub struct TcpProxy {
@@ -14,6 +18,7 @@ pub struct TcpProxy {
 #[derive(Default)]
 struct Shared {
     is_down: AtomicBool,
+    is_held: AtomicBool,
     is_ended: AtomicBool,
     accepted: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
@@ -69,6 +74,16 @@ impl TcpProxy {
         self.cut();
     }
 
+    /// Keeps every byte that comes, both ways, until [`TcpProxy::release`]; connections stay open.
+    pub fn hold(&self) {
+        self.shared.is_held.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets bytes through again, those that were kept first.
+    pub fn release(&self) {
+        self.shared.is_held.store(false, Ordering::SeqCst);
+    }
+
     /// Lets connections through again.
     pub fn up(&self) {
         self.shared.is_down.store(false, Ordering::SeqCst);
@@ -85,24 +100,28 @@ impl Drop for TcpProxy {
 
 impl Shared {
     /// Carries bytes both ways until either side ends; a client of an absent server is hung up on.
-    fn join(&self, client: TcpStream, server: SocketAddr) {
+    fn join(self: &Arc<Self>, client: TcpStream, server: SocketAddr) {
         let Ok(server) = TcpStream::connect(server) else { return };
         let both = [(client.try_clone(), server.try_clone()), (server.try_clone(), client.try_clone())];
         self.open.lock().unwrap_or_else(PoisonError::into_inner).extend([client, server]);
         for (from, to) in both {
             let (Ok(from), Ok(to)) = (from, to) else { continue };
-            std::thread::spawn(move || carry(from, to));
+            let shared = Arc::clone(self);
+            std::thread::spawn(move || shared.carry(from, to));
         }
     }
-}
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
-    let mut buffer = [0; 16 << 10];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..read]).is_err() {
-            break;
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            while self.is_held.load(Ordering::SeqCst) && !self.is_ended.load(Ordering::SeqCst) {
+                std::thread::sleep(HOLD_POLL);
+            }
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
         }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
     }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
 }

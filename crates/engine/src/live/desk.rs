@@ -74,7 +74,7 @@ pub struct Said {
     pub line: String,
     /// Equity of the paper account at this close.
     pub equity: Money,
-    /// The limit that halts the stream here; it has flattened and is off the desk.
+    /// What halts the stream here; it has flattened and is off the desk.
     pub breach: Option<Breach>,
 }
 
@@ -88,6 +88,7 @@ struct Seat {
     account: PaperAccount,
     gate: GateState,
     limits: Limits,
+    closing: Option<String>,
     next_seq: u64,
     from_close_ms: i64,
 }
@@ -174,6 +175,7 @@ impl Desk {
             account,
             gate,
             limits: member.limits,
+            closing: None,
             next_seq: member.next_seq,
             from_close_ms: member.from_close_ms,
         });
@@ -208,6 +210,14 @@ impl Desk {
     pub fn set_limits(&mut self, stream_id: &str, limits: &Limits) {
         for seat in self.seats.iter_mut().filter(|seat| seat.stream_id == stream_id) {
             limits.clone_into(&mut seat.limits);
+        }
+    }
+
+    /// Has a stream open nothing more, close its position at the next close that is in time, and
+    /// leave the desk then; `None` takes that back.
+    pub fn set_closing(&mut self, stream_id: &str, closing: Option<&str>) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.stream_id == stream_id) {
+            seat.closing = closing.map(str::to_owned);
         }
     }
 
@@ -385,6 +395,10 @@ impl Seat {
     fn decide(&mut self, at: &Close<'_>) -> Result<Approved, Breach> {
         follow(&mut self.account, &mut self.gate, at.candle, at.close_ms)
             .map_err(|error| Breach::Account(error.to_string()))?;
+        // Late, nobody would follow it.
+        if let (Timing::InTime, Some(reason)) = (at.timing, &self.closing) {
+            return Err(Breach::Flattened(reason.clone()));
+        }
         let wanted = match at.timing {
             Timing::Late => None,
             Timing::InTime => match decide_at(&self.policy, at.rows[self.features], at.candle, self.account.inputs()) {

@@ -8,7 +8,7 @@ use super::limits::Limits;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// A limit that was reached.
+/// Why a stream flattens and leaves the desk: a limit that was reached, or a word to do so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Breach {
     /// The position is, or would be, worth more than allowed.
@@ -38,6 +38,9 @@ pub enum Breach {
     /// The account has nothing left.
     #[error("the equity is lost")]
     Broke,
+    /// It was asked to close its position.
+    #[error("flattened: {0}")]
+    Flattened(String),
     /// The account could not be kept.
     #[error("the paper account cannot go on: {0}")]
     Account(String),

@@ -43,15 +43,20 @@ async fn a_broker_that_is_away_misses_nothing() {
     platform.reaches("one", 200, Duration::from_secs(60)).await;
     running.end().await;
 
+    check_log(&consumed(&brokers, &topic, stored.last().unwrap()).await, &stored);
+}
+
+/// What the brokers hold of a topic, up to `last`.
+pub async fn consumed(brokers: &str, topic: &str, last: &String) -> Vec<String> {
     let consumer: StreamConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &brokers)
+        .set("bootstrap.servers", brokers)
         .set("group.id", "check")
         .set("auto.offset.reset", "earliest")
         .create()
         .unwrap();
-    consumer.subscribe(&[&topic]).unwrap();
+    consumer.subscribe(&[topic]).unwrap();
     let mut bodies: Vec<String> = Vec::new();
-    while bodies.last() != stored.last() {
+    while bodies.last() != Some(last) {
         let message = tokio::time::timeout(Duration::from_secs(30), consumer.recv()).await.unwrap().unwrap();
         assert_eq!(message.key(), Some(MODEL.as_bytes()));
         let headers = message.headers().unwrap();
@@ -61,5 +66,32 @@ async fn a_broker_that_is_away_misses_nothing() {
         assert_eq!(seq, signal.seq.to_string().as_bytes());
         bodies.push(body);
     }
-    check_log(&bodies, &stored);
+    bodies
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_may_not_be_written_is_said_in_clear_words() {
+    let cluster = MockCluster::new(1).unwrap();
+    let topic = signals_of(MODEL).unwrap();
+    cluster.topic_error(&topic, RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+    let platform = Platform::new().await;
+    platform.destination("one", DestinationKind::Kafka, &topic).await;
+    let kafka_brokers = cluster.bootstrap_servers().split(',').map(str::to_owned).collect();
+    let running = platform.run(GatewaySettings { kafka_brokers, ..settings() });
+    let stored = platform.publish(MODEL, 0..3).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let error = loop {
+        let destination = platform.database.destination("one").await.unwrap().unwrap();
+        if let Some(error) = destination.last_error {
+            break error;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "nothing was refused");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(error.contains(&topic) && error.contains("grant it Describe and Write"), "{error}");
+    // Granted, everything goes.
+    cluster.topic_error(&topic, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    platform.reaches("one", 3, Duration::from_secs(30)).await;
+    running.end().await;
+    check_log(&consumed(&cluster.bootstrap_servers(), &topic, stored.last().unwrap()).await, &stored);
 }

@@ -16,7 +16,7 @@ fn with_nats(url: &str) -> GatewaySettings {
 }
 
 /// Everything that the server holds of the model, with its message ids.
-async fn stored_by(url: &str) -> (Vec<String>, Vec<String>) {
+pub async fn stored_by(url: &str) -> (Vec<String>, Vec<String>) {
     let context = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
     let mut stream = context.get_stream(NATS_STREAM).await.unwrap();
     let held = stream.info().await.unwrap().state.messages;

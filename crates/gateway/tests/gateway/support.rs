@@ -65,11 +65,21 @@ impl Platform {
         Self { folder: Some(folder), ..platform }
     }
 
+    /// One on a database of its own.
+    pub async fn over(location: &DatabaseLocation) -> Self {
+        let folder = TempDir::new().unwrap();
+        let platform = Self::on(folder.path(), location).await;
+        Self { folder: Some(folder), ..platform }
+    }
+
+    async fn at(path: &Path) -> Self {
+        Self::on(path, &DatabaseLocation::Sqlite(path.join("platform.db"))).await
+    }
+
     /// The platform of another process.
-    pub async fn at(path: &Path) -> Self {
+    pub async fn on(path: &Path, location: &DatabaseLocation) -> Self {
         let home = Home::open(path).unwrap();
-        let location = DatabaseLocation::Sqlite(path.join("platform.db"));
-        let database = PlatformDatabase::open(&location).await.unwrap();
+        let database = PlatformDatabase::open(location).await.unwrap();
         let vault = home.vault().unwrap();
         Self { home, database, vault, hub: Hub::new(), folder: None }
     }
@@ -91,19 +101,29 @@ impl Platform {
         self.publish_as(model_id, seqs, StreamMode::Paper).await
     }
 
-    async fn publish_as(&self, model_id: &str, seqs: std::ops::Range<u64>, mode: StreamMode) -> Vec<String> {
-        let rows: Vec<StoredSignal> = seqs.map(|seq| StoredSignal { mode, ..row(model_id, seq) }).collect();
+    /// Stores one signal that is `bytes` long, and tells of it.
+    pub async fn publish_long(&self, model_id: &str, seq: u64, bytes: usize) {
+        let signal = serde_json::json!({ "filler": "x".repeat(bytes), "seq": seq }).to_string();
+        self.store(vec![StoredSignal { signal, ..row(model_id, seq) }]).await;
+    }
+
+    async fn store(&self, rows: Vec<StoredSignal>) {
         let close = CommittedClose {
             feed: "test".to_owned(),
             candle: None,
-            signals: rows.clone(),
+            signals: rows,
             halted: Vec::new(),
             speakers: [].into(),
             changes: None,
         };
         self.database.commit_close(&close, now_ms()).await.unwrap();
-        let published: Vec<Published> = rows.iter().map(published).collect();
+        let published: Vec<Published> = close.signals.iter().map(published).collect();
         self.hub.publish(&published);
+    }
+
+    async fn publish_as(&self, model_id: &str, seqs: std::ops::Range<u64>, mode: StreamMode) -> Vec<String> {
+        let rows: Vec<StoredSignal> = seqs.map(|seq| StoredSignal { mode, ..row(model_id, seq) }).collect();
+        self.store(rows.clone()).await;
         rows.into_iter().map(|row| row.signal).collect()
     }
 

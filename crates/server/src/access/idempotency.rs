@@ -1,7 +1,9 @@
 //! Writes that may be repeated: the same `Idempotency-Key` with the same request gives the same
 //! reply for a day, and its effect once.
 //!
-//! Kept are replies that say something was done. A refusal changed nothing, so it is tried anew.
+//! Kept are replies that say something was done. A refusal changed nothing, so it is tried anew. A
+//! request that failed here, or ended without a reply as a killed server's does, may have been done:
+//! it is not done again under its key.
 
 use assay_store::database::{IdempotentClaim, NewIdempotent, StoredReply};
 use axum::body::{Body, to_bytes};
@@ -10,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
 
 use super::Caller;
 use super::keys::random;
@@ -20,7 +23,7 @@ use crate::state::ServerState;
 
 /// How long replies are kept.
 pub(crate) const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long a request that died holds its key; longer than any request runs.
+/// How long a request holds its key; repeated after that without a reply, its outcome is unknown.
 const CLAIM_MS: i64 = 60 * 1_000;
 const MAX_KEY: usize = 128;
 /// Largest reply that is kept.
@@ -79,20 +82,54 @@ async fn repeatable(
             let detail = "the same request is under way; repeat it later for its reply";
             return Err(Problem::new(Code::Conflict, detail).retry_after(1));
         }
+        IdempotentClaim::OutcomeUnknown => {
+            let detail = "the same request failed here before, or ended without a reply, as when a server is killed: \
+                          whether it was done is not known. Look at what it would have changed; where it was not done, send \
+                          it under a new Idempotency-Key";
+            return Err(Problem::new(Code::OutcomeUnknown, detail).field("Idempotency-Key"));
+        }
         IdempotentClaim::OtherRequest => {
             let detail = "the Idempotency-Key was used for another request; draw a new one";
             return Err(Problem::new(Code::CheckFailed, detail).field("Idempotency-Key"));
         }
     }
-    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-    if !response.status().is_success() {
-        let released = state.platform.release_key(&new).await;
-        if let Err(error) = released {
-            tracing::warn!(%error, "an idempotency key stays claimed for a minute");
-        }
-        return Ok(response);
+    // In a task of its own: a caller that hangs up ends neither the work nor the note of it.
+    let (state, user_id, key) = (state.clone(), caller.user_id.clone(), key.to_owned());
+    let work = async move {
+        let new = NewIdempotent {
+            user_id: &user_id,
+            idempotency_key: &key,
+            request_hash: &request_hash,
+            claim: &claim,
+            claimed_until: now + CLAIM_MS,
+            forget_before: now - KEPT_MS,
+        };
+        answer(&state, &new, Request::from_parts(parts, Body::from(bytes)), next).await
+    };
+    let done = tokio::spawn(work.in_current_span()).await;
+    done.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "the request failed here")))
+}
+
+async fn answer(
+    state: &ServerState,
+    new: &NewIdempotent<'_>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let response = next.run(request).await;
+    if response.status().is_success() {
+        return keep(state, new, response).await;
     }
-    keep(state, &new, response).await
+    // What failed here may have done some of its work, or all: a commit whose answer was lost is done.
+    let given_back = if response.status().is_server_error() {
+        state.platform.end_claim(new, now_ms()).await
+    } else {
+        state.platform.release_key(new).await
+    };
+    if let Err(error) = given_back {
+        tracing::warn!(%error, "an idempotency key stays claimed");
+    }
+    Ok(response)
 }
 
 async fn keep(state: &ServerState, new: &NewIdempotent<'_>, response: Response) -> Result<Response, Problem> {

@@ -55,9 +55,9 @@ fn line(model_id: &str, seq: u64) -> String {
     json!({ "seq": seq, "model_id": model_id, "signature": "0".repeat(500) }).to_string()
 }
 
-async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u64>, mode: StreamMode) {
-    let row = |model_id: &String, seq| StoredSignal {
-        model_id: model_id.clone(),
+fn row(model_id: &str, seq: u64, mode: StreamMode, signal: String) -> StoredSignal {
+    StoredSignal {
+        model_id: model_id.to_owned(),
         seq,
         stream_id: "stream".to_owned(),
         mode,
@@ -65,11 +65,12 @@ async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u6
         received_at: now_ms(),
         due_at: now_ms() - 40,
         stored_at: now_ms(),
-        signal: line(model_id, seq),
+        signal,
         equity: "10000".to_owned(),
-    };
-    let signals: Vec<StoredSignal> =
-        models.iter().flat_map(|model_id| seqs.clone().map(move |seq| row(model_id, seq))).collect();
+    }
+}
+
+async fn publish_rows(routes: &Routes, signals: Vec<StoredSignal>) {
     let published: Vec<Published> = signals
         .iter()
         .map(|row| Published {
@@ -90,6 +91,14 @@ async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u6
     };
     routes.state.platform.commit_close(&close, now_ms()).await.unwrap();
     routes.state.live.hub.publish(&published);
+}
+
+async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u64>, mode: StreamMode) {
+    let of_model = |model_id: &String| {
+        let model_id = model_id.clone();
+        seqs.clone().map(move |seq| row(&model_id, seq, mode, line(&model_id, seq)))
+    };
+    publish_rows(routes, models.iter().flat_map(of_model).collect()).await;
 }
 
 async fn publish(routes: &Routes, model_id: &str, seqs: std::ops::Range<u64>) {
@@ -175,15 +184,74 @@ async fn nothing_is_said_while_stopped_and_all_of_it_after() {
     let address = routes.serve(caller("ann", Role::Trader)).await;
     let mut listener = connect(address, "/v1/stream/m").await;
     read(&mut listener).await;
-    let mark = StopMark { at: String::new(), by: "ann".to_owned(), reason: "test".to_owned() };
-    routes.state.live.stop.set(&mark).unwrap();
+    let mark = StopMark::new(String::new(), "ann".to_owned(), "test".to_owned());
+    let mark = routes.state.live.stop.set(&mark).unwrap();
     publish(&routes, "m", 0..5).await;
     let silence = tokio::time::timeout(Duration::from_millis(700), listener.next()).await;
     assert!(silence.is_err(), "{silence:?}");
-    routes.state.live.stop.clear().unwrap();
+    routes.state.live.stop.clear(&mark).unwrap();
     for seq in 0..5 {
         assert_eq!(read(&mut listener).await["seq"], seq);
     }
+}
+
+/// How many whole messages the bytes of a socket hold, and what is left of the next one.
+fn messages(mut bytes: &[u8]) -> (usize, usize) {
+    let head = bytes.windows(4).position(|part| part == b"\r\n\r\n").map_or(0, |end| end + 4);
+    bytes = &bytes[head..];
+    let mut count = 0;
+    while let [_, length, rest @ ..] = bytes {
+        let (length, rest) = match (length, rest) {
+            (126, [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            (126.., _) => break,
+            (short, rest) => (usize::from(*short), rest),
+        };
+        let Some(next) = rest.get(length..) else { break };
+        (bytes, count) = (next, count + 1);
+    }
+    (count, bytes.len())
+}
+
+/// Everything that comes until nothing does for a while.
+async fn read_until_silence(stream: &mut TcpStream, heard: &mut Vec<u8>) {
+    while let Ok(read) = tokio::time::timeout(Duration::from_millis(700), stream.read_buf(heard)).await {
+        assert_ne!(read.unwrap(), 0, "the socket was closed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_on_its_way_to_a_slow_reader_rests_while_stopped() {
+    const COUNT: u64 = 300;
+    let routes = Routes::with(GatewaySettings { send_timeout: Duration::from_secs(30), ..settings() }).await;
+    stream(&routes, "m", "ann", true).await;
+    let address = routes.serve(caller("ann", Role::Trader)).await;
+    // Far more than the kernel takes while nobody reads.
+    let long = |seq: u64| format!("{{\"filler\":\"{}\",\"seq\":{seq}}}", "x".repeat(60_000));
+    for batch in 0..COUNT / 10 {
+        let rows = (batch * 10..(batch + 1) * 10).map(|seq| row("m", seq, StreamMode::Live, long(seq)));
+        publish_rows(&routes, rows.collect()).await;
+    }
+    let mut slow = bare(address, "/v1/stream/m?after=-1").await;
+    // So long that the server waits for the reader.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let mark = StopMark::new(String::new(), "ann".to_owned(), "test".to_owned());
+    let mark = routes.state.live.stop.set(&mark).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // What the kernel had is read; the rest of the message that was on its way is not sent.
+    let mut heard = Vec::new();
+    read_until_silence(&mut slow, &mut heard).await;
+    let (before, part) = messages(&heard);
+    assert!(before < COUNT as usize / 2 && part > 0, "{before} messages and {part} bytes");
+    routes.state.live.stop.clear(&mark).unwrap();
+    let whole = COUNT as usize + 1;
+    while messages(&heard).0 < whole {
+        let read = tokio::time::timeout(Duration::from_secs(20), slow.read_buf(&mut heard)).await.unwrap();
+        assert_ne!(read.unwrap(), 0, "closed after {:?}", messages(&heard));
+    }
+    let text = String::from_utf8_lossy(&heard);
+    let seqs: Vec<&str> =
+        text.match_indices("\"seq\":").map(|(at, _)| text[at + 6..].split('}').next().unwrap()).collect();
+    assert_eq!(seqs, (0..COUNT).map(|seq| seq.to_string()).collect::<Vec<_>>());
 }
 
 /// The memory of this process that is in use, in bytes.

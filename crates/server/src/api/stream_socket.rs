@@ -30,6 +30,11 @@ const PAGE: u32 = 100;
 const READ_BUFFER: usize = 1 << 10;
 /// What waits to be written to one listener; the rest waits in the table.
 const WRITE_BUFFER: usize = 64 << 10;
+/// Between looks whether everything is stopped, while a message waits for its listener.
+const STOP_POLL: Duration = Duration::from_millis(50);
+/// Longest rest of a message that was on its way when everything was stopped; its listener is
+/// let go then.
+const MAX_REST: Duration = Duration::from_secs(60);
 /// Between looks whether everything is stopped still.
 const RESUME_POLL: Duration = Duration::from_millis(250);
 /// The code of a close for a listener that does not keep up.
@@ -256,13 +261,39 @@ impl Listener {
         Ok(())
     }
 
+    /// Sends a message; one that is on its way when everything is stopped rests until the resume.
     async fn send(&mut self, text: &str) -> Result<(), Gone> {
         let limit = self.state.dispatcher.settings().send_timeout;
-        match timeout(limit, self.socket.send(Message::Text(text.into()))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Gone),
-            Err(_) => self.close(TOO_SLOW, "too slow; resume with ?after=").await,
+        let (stop, mut stopping) = (self.state.live.stop.clone(), self.state.stopping.subscribe());
+        let mut is_slow = false;
+        {
+            let mut sending = std::pin::pin!(self.socket.send(Message::Text(text.into())));
+            let mut deadline = Instant::now() + limit;
+            while !is_slow {
+                match timeout(STOP_POLL, sending.as_mut()).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(_)) => return Err(Gone),
+                    Err(_) => is_slow = Instant::now() >= deadline,
+                }
+                if !stop.is_stopped() {
+                    continue;
+                }
+                // Not polled, nothing more of it is written, and neither is a word of farewell: a
+                // listener that is let go here reads on from where it was.
+                let given_up = Instant::now() + MAX_REST;
+                while stop.is_stopped() {
+                    tokio::select! {
+                        () = sleep(STOP_POLL) => {}
+                        () = stopped(&mut stopping) => return Err(Gone),
+                    }
+                    if Instant::now() >= given_up {
+                        return Err(Gone);
+                    }
+                }
+                (is_slow, deadline) = (false, Instant::now() + limit);
+            }
         }
+        self.close(TOO_SLOW, "too slow; resume with ?after=").await
     }
 
     /// Says why the listener is sent away, if it takes that.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::control::{StopBody, name_of};
 use super::runs::usable_run;
 use crate::access::{Caller, Role, Scope};
 use crate::audience::hearing;
@@ -122,6 +123,9 @@ pub(crate) struct StreamView {
     /// Why it does not run; null while it does.
     #[schema(required)]
     reason: Option<String>,
+    /// Why it closes its position at its next close and halts; null while it goes on.
+    #[schema(required)]
+    closing: Option<String>,
     /// The series of candles: exchange/SYMBOL/timeframe.
     dataset: String,
     /// When it is halted.
@@ -147,6 +151,7 @@ async fn view(state: &ServerState, stream: &Stream) -> Result<StreamView, Proble
         is_replayed: source.is_replay(),
         status: stream.status.name(),
         reason: stream.reason.clone(),
+        closing: stream.closing.clone(),
         dataset: source.dataset().to_string(),
         limits: LimitsView::of(&limits_of(stream)?),
         first_seq: stream.first_seq,
@@ -296,21 +301,30 @@ impl ReasonBody {
     }
 }
 
-/// Stop a stream: it speaks no more until it is resumed.
-#[utoipa::path(post, path = "/v1/streams/{stream_id}/stop", tag = "streams", request_body = ReasonBody,
+/// Stop a stream: it speaks no more until it is resumed. With `flatten` it closes its position at
+/// its next close and halts.
+#[utoipa::path(post, path = "/v1/streams/{stream_id}/stop", tag = "streams", request_body = StopBody,
     params(("stream_id" = String, Path, description = "Its id")), responses(
-    (status = 200, description = "It is stopped", body = StreamView),
+    (status = 200, description = "It is stopped, or closes", body = StreamView),
     (status = 404, description = "There is none, or it may not be seen", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "It does not run", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "It does not run, or, with `flatten`, sending is stopped", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn stop(
     State(state): State<ServerState>,
     caller: Caller,
     ApiPath(stream_id): ApiPath<String>,
-    ApiJson(body): ApiJson<ReasonBody>,
+    ApiJson(body): ApiJson<StopBody>,
 ) -> Result<ApiJson<StreamView>, Problem> {
     let stream = own(&state, &caller, &stream_id).await?;
-    let reason = body.checked()?;
+    let (reason, is_flatten) = body.checked()?;
+    if is_flatten {
+        let by = name_of(&caller);
+        let closing = live::flatten(&state, Some(&stream.stream_id), &by, &reason.unwrap_or_default()).await?;
+        let stream = closing.first().ok_or_else(|| {
+            Problem::new(Code::Conflict, format!("it is {}: only running streams close", stream.status.name()))
+        })?;
+        return changed(&state, stream).await;
+    }
     let changing = state.platform.set_stream_status(&stream.stream_id, StreamStatus::Stopped, reason, now_ms());
     changed(&state, &changing.await.map_err(conflict)?).await
 }

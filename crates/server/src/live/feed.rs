@@ -46,7 +46,8 @@ pub(super) async fn run_feed(
     mut wanted: watch::Receiver<Vec<Stream>>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<Ended, JobError> {
-    if wanted.borrow_and_update().is_empty() {
+    // What was missed is said as HOLD, which is as much a signal as any other.
+    if !wait_until_sending(state, &mut shutdown).await || wanted.borrow_and_update().is_empty() {
         return Ok(Ended::Idle);
     }
     // The list may be older than what made the feed start anew.
@@ -65,6 +66,8 @@ pub(super) async fn run_feed(
     work.know_speakers()?;
     loop {
         tokio::select! {
+            // What was asked of the streams holds from the next candle on, also of one that waits.
+            biased;
             () = stopped(&mut shutdown) => return work.rest().await,
             changed = wanted.changed() => {
                 let streams = wanted.borrow_and_update().clone();
@@ -82,9 +85,9 @@ pub(super) async fn run_feed(
                     return Ok(Ended::Over);
                 }
                 Some(candle) => {
+                    // Where a candle is not stored, the desk has gone further than what is: nothing is noted.
                     match work.take(&candle?, &source, &mut shutdown).await? {
                         Committed::Stored => {}
-                        // What the desk said last may not be stored, so nothing is noted here.
                         Committed::Ending => return Ok(Ended::Idle),
                         Committed::Dropped => return Ok(Ended::Again),
                     }
@@ -121,7 +124,8 @@ enum Committed {
     Stored,
     /// The server stops.
     Ending,
-    /// It is not stored, and what was said at it no longer holds: the feed starts anew.
+    /// It is not stored, since sending or a stream was stopped, or time ran out: nothing of it
+    /// counts and the feed starts anew.
     Dropped,
 }
 
@@ -147,6 +151,7 @@ impl Work<'_> {
             stream_id: stream.stream_id.clone(),
             mode: stream.mode,
             limits: stream.limits.clone(),
+            closing: stream.closing.clone(),
         });
         self.speakers = speakers.collect();
         self.changes = None;
@@ -175,6 +180,7 @@ impl Work<'_> {
         for stream in wanted.values() {
             if desk.stream_ids().any(|id| id == stream.stream_id) {
                 desk.set_limits(&stream.stream_id, &limits_of(stream)?);
+                desk.set_closing(&stream.stream_id, stream.closing.as_deref());
                 continue;
             }
             // The list may be older than a breach at the last close.
@@ -276,7 +282,8 @@ impl Work<'_> {
         }
     }
 
-    /// Stores a close, again and again while the database is away.
+    /// Stores a close, again and again while the database is away. What is stored can be read, so
+    /// nothing is once sending is stopped; an attempt that is under way then is given up.
     async fn commit(
         &mut self,
         close: &mut CommittedClose,
@@ -286,18 +293,22 @@ impl Work<'_> {
     ) -> Result<Committed, JobError> {
         let mut wait_ms = COMMIT_BACKOFF_MS;
         loop {
-            if !wait_until_sending(self.state, shutdown).await {
-                return Ok(Committed::Ending);
+            if self.state.live.stop.is_stopped() {
+                return Ok(Committed::Dropped);
             }
             let stored_at = source.now_ms(&self.clock);
             let must_be_timely = !times.is_replay && times.timing == Timing::InTime;
             let left = times.close_ms + STALE_AFTER_MS - stored_at;
             let limit = if must_be_timely { u64::try_from(left).unwrap_or(0) } else { u64::MAX };
             close.signals.iter_mut().for_each(|signal| signal.stored_at = stored_at);
-            let storing = self.state.platform.commit_close(close, now_ms());
-            let Ok(stored) = tokio::time::timeout(Duration::from_millis(limit), storing).await else {
-                tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
-                return Ok(Committed::Dropped);
+            let stored = tokio::select! {
+                biased;
+                stored = self.state.platform.commit_close(close, now_ms()) => stored,
+                () = until_stopped(self.state) => return Ok(Committed::Dropped),
+                () = tokio::time::sleep(Duration::from_millis(limit)) => {
+                    tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
+                    return Ok(Committed::Dropped);
+                }
             };
             match stored {
                 Ok(changes) => {
@@ -372,6 +383,13 @@ async fn wait_until_sending(state: &ServerState, shutdown: &mut watch::Receiver<
         }
     }
     true
+}
+
+/// Waits until the stop mark is there.
+pub(super) async fn until_stopped(state: &ServerState) {
+    while !state.live.stop.is_stopped() {
+        tokio::time::sleep(STOPPED_POLL).await;
+    }
 }
 
 /// Moves every stream of a feed that ended to the state that says so.

@@ -13,6 +13,7 @@ use assay_store::database::{CommittedClose, MAX_SIGNALS, Speaker, StoredSignal, 
 use assay_types::{Action, Candle, Candles, Dataset, Signal, SigningKey};
 
 use super::checkpoint;
+use super::feed::until_stopped;
 use super::model::{Model, in_workspace, load_models};
 use super::source::{Source, StoredSource};
 use super::supervisor::is_passing;
@@ -270,7 +271,7 @@ async fn join(
             member = Some(MemberState::after(member, &model.rules, &dataset, candle, action)?);
         }
     }
-    Ok(desk.add(Member {
+    desk.add(Member {
         stream_id: stream.stream_id.clone(),
         model_id: stream.model_id.clone(),
         policy: model.policy,
@@ -280,7 +281,9 @@ async fn join(
         next_seq,
         state: member,
         from_close_ms,
-    })?)
+    })?;
+    desk.set_closing(&stream.stream_id, stream.closing.as_deref());
+    Ok(())
 }
 
 /// What a stream said so far: number and action by close.
@@ -303,6 +306,9 @@ async fn said_by(state: &ServerState, stream: &Stream) -> Result<BTreeMap<i64, (
 }
 
 /// Says HOLD at a close that the stream missed.
+///
+/// # Errors
+/// [`JobError::Cancelled`] once sending is stopped.
 #[expect(clippy::too_many_arguments, reason = "everything that a signal is made of")]
 async fn hold(
     state: &ServerState,
@@ -337,7 +343,12 @@ async fn hold(
         signal: to_line(&statement.signed(key)),
         equity: after.equity().to_string(),
     };
-    let speaker = Speaker { stream_id: stream.stream_id.clone(), mode: stream.mode, limits: stream.limits.clone() };
+    let speaker = Speaker {
+        stream_id: stream.stream_id.clone(),
+        mode: stream.mode,
+        limits: stream.limits.clone(),
+        closing: stream.closing.clone(),
+    };
     let close = CommittedClose {
         feed: stream.feed.clone(),
         candle: None,
@@ -346,6 +357,12 @@ async fn hold(
         speakers: [speaker].into(),
         changes: None,
     };
-    state.platform.commit_close(&close, now_ms).await?;
-    Ok(())
+    if state.live.stop.is_stopped() {
+        return Err(JobError::Cancelled);
+    }
+    tokio::select! {
+        biased;
+        committed = state.platform.commit_close(&close, now_ms) => committed.map(|_| ()).map_err(JobError::from),
+        () = until_stopped(state) => Err(JobError::Cancelled),
+    }
 }

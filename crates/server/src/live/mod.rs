@@ -22,14 +22,14 @@ mod words;
 use std::sync::{PoisonError, RwLock};
 
 use assay_gateway::Hub;
-use assay_store::{Home, Stop};
-use tokio::sync::Notify;
+use assay_store::{Home, Stop, StopMark};
+use tokio::sync::{Mutex, Notify};
 
 pub use comparison::{Cause, Comparison, Difference};
 pub use file::signal_file;
 pub use options::{LiveOptions, VenueAddress};
 pub use source::SourceRequest;
-pub use stop::{resume_sending, stop_sending};
+pub use stop::{ResumeOutcome, closing_reason, flatten, resume_sending, stop_sending};
 pub use streams::{NewStreamRequest, start_stream};
 pub use supervisor::run;
 
@@ -42,6 +42,8 @@ pub struct Live {
     pub hub: Hub,
     /// Holds back everything that sends.
     pub stop: Stop,
+    /// The mark that the file and the row of the stop both held last.
+    synced: Mutex<Option<StopMark>>,
     /// Told after a stream began or changed here.
     pub(crate) changed: Notify,
     options: RwLock<LiveOptions>,
@@ -49,7 +51,13 @@ pub struct Live {
 
 impl Live {
     pub(crate) fn new(home: &Home) -> Self {
-        Self { hub: Hub::new(), stop: Stop::at(home), changed: Notify::new(), options: RwLock::default() }
+        Self {
+            hub: Hub::new(),
+            stop: Stop::at(home),
+            synced: Mutex::default(),
+            changed: Notify::new(),
+            options: RwLock::default(),
+        }
     }
 
     /// Replaces how feeds are reached; takes effect for feeds that start after it.

@@ -1,9 +1,13 @@
 //! The stop: a file here, a row for servers on other machines, each made from the other.
+//!
+//! Each stop has an id. A resume names the stop that it ends, in the row and in the file alike, so
+//! that a stop which came after it stands in whatever order the two are carried.
 
 use std::time::Duration;
 
 use assay_jobs::JobError;
-use assay_store::StopMark;
+use assay_store::database::{Resumed, Stream};
+use assay_store::{Cleared, StopMark};
 use assay_types::time::format_utc;
 use tokio::sync::watch;
 
@@ -13,49 +17,98 @@ use crate::state::ServerState;
 
 /// How often the row is looked at.
 const POLL: Duration = Duration::from_millis(250);
-/// The row's name.
-const CONTROL: &str = "stop";
+
+/// What came of a resume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResumeOutcome {
+    /// Sending goes on.
+    Resumed,
+    /// Nothing was stopped.
+    NotStopped,
+    /// It was stopped anew, which stands.
+    Newer(StopMark),
+}
 
 /// Stops everything that sends, here at once and on other machines within half a second.
 ///
 /// # Errors
 /// [`JobError::Store`] when the file cannot be written; then nothing is stopped here.
 pub async fn stop_sending(state: &ServerState, by: &str, reason: &str) -> Result<StopMark, JobError> {
-    let mark = StopMark { at: format_utc(now_ms()), by: by.to_owned(), reason: reason.to_owned() };
-    state.live.stop.set(&mark)?;
-    let mark = state.live.stop.mark().unwrap_or(mark);
+    let mark = state.live.stop.set(&StopMark::new(format_utc(now_ms()), by.to_owned(), reason.to_owned()))?;
     // The file stops this machine even when the database is away; the poll carries it there.
-    if let Err(error) = put(state, Some(&mark)).await {
+    if let Err(error) = state.platform.carry_stop(&mark, now_ms()).await {
         tracing::warn!(%error, "the stop is not in the database yet");
     }
     state.events_appended.notify_waiters();
     Ok(mark)
 }
 
-/// Lets sending go on, here and on other machines; whether it was stopped.
+/// Has running streams open nothing more, close their positions at their next close and halt: the
+/// stream `stream_id`, or all; those that do.
+///
+/// # Errors
+/// [`JobError::Conflict`] while sending is stopped, when nothing can be said; [`JobError::Database`].
+pub async fn flatten(
+    state: &ServerState,
+    stream_id: Option<&str>,
+    by: &str,
+    reason: &str,
+) -> Result<Vec<Stream>, JobError> {
+    if state.live.stop.is_stopped() {
+        let detail = "sending is stopped, so nothing can be said: resume first, then flatten";
+        return Err(JobError::Conflict(detail.to_owned()));
+    }
+    let streams = state.platform.close_streams(stream_id, &closing_reason(by, reason), now_ms()).await?;
+    state.live.changed.notify_one();
+    state.events_appended.notify_waiters();
+    Ok(streams)
+}
+
+/// Why streams close, in words.
+#[must_use]
+pub fn closing_reason(by: &str, reason: &str) -> String {
+    let by = format!("asked by {by}");
+    if reason.trim().is_empty() { by } else { format!("{by}: {reason}") }
+}
+
+/// Ends the stop `id`, or whichever there is, here and on other machines.
 ///
 /// # Errors
 /// [`JobError`] when the database or the file cannot be written; everything stays stopped then.
-pub async fn resume_sending(state: &ServerState) -> Result<bool, JobError> {
-    // The row first: a server that dies between the two is still stopped.
-    put(state, None).await?;
-    let was_stopped = state.live.stop.clear()?;
-    // The file may have been carried to the row between the two.
-    put(state, None).await?;
+pub async fn resume_sending(
+    state: &ServerState,
+    by: &str,
+    reason: &str,
+    id: Option<&str>,
+) -> Result<ResumeOutcome, JobError> {
+    let mut synced = state.live.synced.lock().await;
+    reconcile(state, &mut synced).await?;
+    let Some(seen) = state.live.stop.mark() else { return Ok(ResumeOutcome::NotStopped) };
+    if id.is_some_and(|id| id != seen.id) {
+        return Ok(ResumeOutcome::Newer(seen));
+    }
+    let resumed =
+        Resumed { id: seen.id.clone(), at: format_utc(now_ms()), by: by.to_owned(), reason: reason.to_owned() };
+    // The row first: what it does not take is still stopped here.
+    let control = state.platform.resume_stop(&resumed, now_ms()).await?;
+    let outcome = match control.mark {
+        Some(newer) => ResumeOutcome::Newer(newer),
+        None => match state.live.stop.clear(&seen)? {
+            Cleared::Resumed | Cleared::Absent => ResumeOutcome::Resumed,
+            Cleared::Newer(mark) => ResumeOutcome::Newer(mark),
+        },
+    };
+    reconcile(state, &mut synced).await?;
     state.events_appended.notify_waiters();
-    Ok(was_stopped)
+    tracing::info!(by, reason, stop = seen.id, ?outcome, "a resume");
+    Ok(outcome)
 }
 
-async fn put(state: &ServerState, mark: Option<&StopMark>) -> Result<(), JobError> {
-    let value = serde_json::to_string(&mark).expect("plain data");
-    Ok(state.platform.set_control(CONTROL, &value, now_ms()).await?)
-}
-
-/// Carries the mark between the file and the row until `shutdown`.
+/// Carries the mark between the file and the row, and takes up resumes that were asked for in the
+/// home folder, until `shutdown`.
 pub(super) async fn carry(state: &ServerState, mut shutdown: watch::Receiver<bool>) {
-    let mut synced: Option<StopMark> = None;
     while !*shutdown.borrow() {
-        if let Err(error) = carry_once(state, &mut synced).await {
+        if let Err(error) = carry_once(state).await {
             tracing::warn!(%error, "the stop mark cannot be carried to the database");
         }
         tokio::select! {
@@ -65,25 +118,40 @@ pub(super) async fn carry(state: &ServerState, mut shutdown: watch::Receiver<boo
     }
 }
 
-async fn carry_once(state: &ServerState, synced: &mut Option<StopMark>) -> Result<(), JobError> {
-    let value = state.platform.control(CONTROL).await?;
-    let row: Option<StopMark> = value.and_then(|text| serde_json::from_str(&text).ok()).flatten();
-    match (row, state.live.stop.mark()) {
-        (Some(row), None) => {
-            state.live.stop.set(&row)?;
-            *synced = Some(row);
-        }
-        (Some(row), Some(_)) => *synced = Some(row),
-        // Resumed elsewhere what was stopped elsewhere, or what was carried there from here.
-        (None, Some(file)) if synced.as_ref() == Some(&file) => {
-            state.live.stop.clear()?;
-            *synced = None;
-        }
-        (None, Some(file)) => {
-            put(state, Some(&file)).await?;
-            *synced = Some(file);
-        }
-        (None, None) => *synced = None,
+async fn carry_once(state: &ServerState) -> Result<(), JobError> {
+    reconcile(state, &mut *state.live.synced.lock().await).await?;
+    if !state.live.stop.is_resume_requested() {
+        return Ok(());
     }
+    match state.live.stop.resume_request() {
+        Some(request) => _ = resume_sending(state, &request.by, &request.reason, Some(&request.id)).await?,
+        None => tracing::warn!("the file `resume` in the home folder is none of ours: use `assay resume`"),
+    }
+    Ok(state.live.stop.forget_resume_request()?)
+}
+
+/// Makes file and row alike. `synced` is the mark that both held last.
+async fn reconcile(state: &ServerState, synced: &mut Option<StopMark>) -> Result<(), JobError> {
+    let (control, stop) = (state.platform.stop_control().await?, &state.live.stop);
+    let file = stop.mark();
+    match (&control.mark, &file) {
+        (Some(row), Some(file)) if row == file => {}
+        (Some(row), None) => _ = stop.replace(None, row)?,
+        // The file is what it was, the row is not: it was stopped anew elsewhere.
+        (Some(row), Some(file)) if control.has_resumed(&file.id) || synced.as_ref() == Some(file) => {
+            stop.replace(Some(file), row)?;
+        }
+        (Some(_), Some(file)) => _ = state.platform.carry_stop(file, now_ms()).await?,
+        // Resumed elsewhere, also when other stops came and went since.
+        (None, Some(file))
+            if control.has_resumed(&file.id) || (synced.as_ref() == Some(file) && control.resumed.is_some()) =>
+        {
+            stop.clear(file)?;
+        }
+        (None, Some(file)) => _ = state.platform.carry_stop(file, now_ms()).await?,
+        (None, None) => {}
+    }
+    // What was written just now is looked at again the next time.
+    *synced = if control.mark == file { file } else { synced.take().filter(|mark| Some(mark) == file.as_ref()) };
     Ok(())
 }

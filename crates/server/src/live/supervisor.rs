@@ -144,7 +144,8 @@ pub(super) fn is_passing(error: &JobError) -> bool {
         JobError::Database(DatabaseError::FeedMoved { .. } | DatabaseError::StreamsChanged { .. }) => true,
         JobError::Database(error) => error.is_retryable(),
         JobError::Lake(error) => error.is_retryable(),
-        JobError::Store(StoreError::Locked { .. }) => true,
+        // Sending was stopped in between.
+        JobError::Cancelled | JobError::Store(StoreError::Locked { .. }) => true,
         _ => false,
     }
 }

@@ -176,16 +176,22 @@ async fn a_key_belongs_to_one_request_and_one_try() {
         assert_eq!(claim("h", "1", 10).await, IdempotentClaim::Claimed);
         assert_eq!(claim("h", "2", 69).await, IdempotentClaim::UnderWay);
         assert_eq!(claim("other", "2", 69).await, IdempotentClaim::OtherRequest);
-        // The first try died; the second has the key, and the first, should it wake, keeps nothing.
-        assert_eq!(claim("h", "2", 70).await, IdempotentClaim::Claimed);
+        // The first try died, or is slow: whether it was done is not known, so no second one begins.
+        assert_eq!(claim("h", "2", 70).await, IdempotentClaim::OutcomeUnknown);
+        assert_eq!(claim("other", "2", 70).await, IdempotentClaim::OtherRequest);
         let reply = |text: &str| StoredReply { status: 201, kind: None, reply: Some(text.to_owned()) };
-        database.keep_reply(&new("h", "1", 70), &reply("late")).await.unwrap();
-        database.release_key(&new("h", "1", 70)).await.unwrap();
-        database.keep_reply(&new("h", "2", 70), &reply("done")).await.unwrap();
+        database.keep_reply(&new("h", "2", 70), &reply("of nobody")).await.unwrap();
+        database.release_key(&new("h", "2", 70)).await.unwrap();
+        assert_eq!(claim("h", "3", 69).await, IdempotentClaim::UnderWay);
+        database.end_claim(&new("h", "2", 20), 20).await.unwrap();
+        assert_eq!(claim("h", "3", 69).await, IdempotentClaim::UnderWay, "the claim is another's");
+        database.end_claim(&new("h", "1", 20), 20).await.unwrap();
+        assert_eq!(claim("h", "3", 21).await, IdempotentClaim::OutcomeUnknown);
+        database.keep_reply(&new("h", "1", 70), &reply("done")).await.unwrap();
         assert_eq!(claim("h", "3", 500).await, IdempotentClaim::Answered(reply("done")));
         assert_eq!(claim("other", "3", 500).await, IdempotentClaim::OtherRequest);
         database.release_key(&new("h", "2", 70)).await.unwrap();
-        assert_eq!(claim("h", "3", 1_069).await, IdempotentClaim::Answered(reply("done")));
+        assert_eq!(claim("h", "3", 1_009).await, IdempotentClaim::Answered(reply("done")));
         // A day later it is forgotten.
         assert_eq!(claim("other", "4", 1_070).await, IdempotentClaim::Claimed);
         database.release_key(&new("other", "4", 1_070)).await.unwrap();

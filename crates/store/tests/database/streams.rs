@@ -1,8 +1,9 @@
 //! Streams, their signals and the closes they were said at.
 
+use assay_store::StopMark;
 use assay_store::database::{
-    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, Speaker, StoredSignal, Stream,
-    StreamMode, StreamStatus,
+    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, Resumed, Speaker, StopControl,
+    StoredSignal, Stream, StreamMode, StreamStatus,
 };
 
 use crate::both::both;
@@ -133,10 +134,51 @@ async fn checkpoints_and_controls_are_replaced() {
         database.put_checkpoints(&[put(1, "a")]).await.unwrap();
         database.put_checkpoints(&[put(2, "b")]).await.unwrap();
         assert_eq!(database.checkpoint("feed").await.unwrap(), Some(put(2, "b").1));
-        assert_eq!(database.control("stop").await.unwrap(), None);
-        database.set_control("stop", "{}", 1).await.unwrap();
-        database.set_control("stop", "null", 2).await.unwrap();
-        assert_eq!(database.control("stop").await.unwrap().as_deref(), Some("null"));
+        assert_eq!(database.control("demo").await.unwrap(), None);
+        database.set_control("demo", "{}", 1).await.unwrap();
+        database.set_control("demo", "null", 2).await.unwrap();
+        assert_eq!(database.control("demo").await.unwrap().as_deref(), Some("null"));
+    }
+}
+
+#[tokio::test]
+async fn a_resume_never_takes_a_newer_stop_away_and_is_told_with_its_reason() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let mark = |reason: &str| StopMark::new("t".to_owned(), "ann".to_owned(), reason.to_owned());
+        let resumed = |id: &str| Resumed {
+            id: id.to_owned(),
+            at: "t".to_owned(),
+            by: "ben".to_owned(),
+            reason: "calm".to_owned(),
+        };
+        let (first, second) = (mark("storm"), mark("flood"));
+        assert_eq!(database.stop_control().await.unwrap(), StopControl::default());
+        database.carry_stop(&first, 1).await.unwrap();
+        assert_eq!(database.carry_stop(&second, 2).await.unwrap().mark.as_ref(), Some(&second));
+        let refused = database.resume_stop(&resumed(&first.id), 3).await.unwrap();
+        assert_eq!((refused.mark.as_ref(), refused.resumed), (Some(&second), None));
+        let done = database.resume_stop(&resumed(&second.id), 4).await.unwrap();
+        assert_eq!(done, StopControl { mark: None, resumed: Some(resumed(&second.id)) });
+        // A server that saw the stop before its resume carries it there no more; a new stop it does.
+        assert_eq!(database.carry_stop(&second, 5).await.unwrap(), done);
+        let events = database.events_after(0, 10).await.unwrap().events;
+        let last = &events.last().unwrap().event;
+        assert!(last.payload.contains("calm") && last.payload.contains("ben"), "{}", last.payload);
+        assert_eq!(events.len(), 3, "what changes nothing is not told");
+        let third = mark("again");
+        assert_eq!(database.carry_stop(&third, 6).await.unwrap().mark, Some(third));
+        // Both at once, many times: whatever the order, the newer stop stands.
+        let mut seen = database.stop_control().await.unwrap().mark.unwrap();
+        for _ in 0..20 {
+            let newer = mark("newer");
+            let (resume, stop) = (resumed(&seen.id), newer.clone());
+            let (resume, stop) = tokio::join!(database.resume_stop(&resume, 7), database.carry_stop(&stop, 8));
+            resume.unwrap();
+            stop.unwrap();
+            assert_eq!(database.stop_control().await.unwrap().mark.as_ref(), Some(&newer));
+            seen = newer;
+        }
     }
 }
 
@@ -151,6 +193,7 @@ async fn what_a_changed_stream_said_is_not_stored() {
             stream_id: stream.stream_id.clone(),
             mode: stream.mode,
             limits: stream.limits.clone(),
+            closing: stream.closing.clone(),
         };
         let said = |seq: u64, speakers: Vec<Speaker>, changes: Option<u64>| CommittedClose {
             speakers: speakers.into(),

@@ -236,3 +236,46 @@ async fn publishing_needs_the_phrase_and_all_limits_and_a_breach_halts() {
     assert!(audited(&routes.state, &stream).await.is_clean());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stream_missed_is_not_said_while_stopped() {
+    let routes = Routes::start().await;
+    let home = routes.home.path().to_owned();
+    let runs = tokio::task::spawn_blocking(move || trained(&home, 2)).await.unwrap();
+    let (exchange, clock) = exchange(40).await;
+    routes.state.live.configure(options(&exchange, &clock));
+    let running = Running::over(routes.state.clone());
+    let owner = caller("owner", Role::Owner);
+    let one = begin(&routes.state, &runs[0], from_binance()).await;
+    let two = begin(&routes.state, &runs[1], from_binance()).await;
+    joined(&exchange, 1).await;
+    // Until both speak.
+    let mut said = 0;
+    while routes.state.platform.next_seq(&two.model_id).await.unwrap() == 0 {
+        close(&running, &exchange, &one.model_id, said, 1_000).await;
+        said += 1;
+    }
+    let path = |rest: &str| format!("/v1/streams/{}/{rest}", two.stream_id);
+    assert_eq!(routes.post(&owner, &path("stop"), &json!({})).await.0.as_u16(), 200);
+    let mut before = routes.state.platform.next_seq(&two.model_id).await.unwrap();
+    loop {
+        close(&running, &exchange, &one.model_id, said, 1_000).await;
+        said += 1;
+        let now = routes.state.platform.next_seq(&two.model_id).await.unwrap();
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert_eq!(routes.post(&owner, "/v1/stop", &json!({ "reason": "storm" })).await.0.as_u16(), 200);
+    assert_eq!(routes.post(&owner, &path("resume"), &json!({})).await.0.as_u16(), 200);
+    // It would join within a second.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(routes.state.platform.next_seq(&two.model_id).await.unwrap(), before, "said while stopped");
+    assert_eq!(routes.post(&owner, "/v1/resume", &json!({ "reason": "calm" })).await.0.as_u16(), 200);
+    let stored = running.said(&two.model_id, before + 1).await;
+    let last = stored.last().unwrap();
+    assert_eq!(serde_json::from_str::<Signal>(&last.signal).unwrap().action, Action::Hold);
+    assert!(stored.iter().zip(0..).all(|(row, seq)| row.seq == seq));
+    running.stop().await;
+}

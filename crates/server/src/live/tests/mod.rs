@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking")]
 
+mod burst;
 mod control;
 mod exchange;
+mod flatten;
 mod kill;
 mod limits;
 mod replay;

@@ -1,6 +1,6 @@
 //! Feeds: the candles that streams spoke at, committed together with what they said.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::signals::{StoredSignal, inserts};
@@ -24,7 +24,7 @@ pub struct FeedCandle {
 }
 
 /// A stream as its desk knew it when it spoke.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Speaker {
     /// Its id.
     pub stream_id: String,
@@ -32,6 +32,8 @@ pub struct Speaker {
     pub mode: StreamMode,
     /// Its limits, as JSON.
     pub limits: String,
+    /// Why it was to flatten.
+    pub closing: Option<String>,
 }
 
 /// One close and everything that was said at it.
@@ -58,6 +60,17 @@ pub struct Checkpoint {
     pub open_time: i64,
     /// The state, in the words of whoever stores it.
     pub state: String,
+}
+
+impl Speaker {
+    fn read(row: &Row) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            stream_id: row.get("stream_id")?,
+            mode: row.parse("mode")?,
+            limits: row.get("limits")?,
+            closing: row.get("closing")?,
+        })
+    }
 }
 
 impl FeedCandle {
@@ -183,17 +196,10 @@ async fn check_speakers(transaction: &mut Transaction, close: &CommittedClose) -
     if close.speakers.is_empty() || close.changes == Some(changes) {
         return Ok(changes);
     }
-    let sql = "SELECT stream_id, mode, limits FROM streams WHERE feed = $1 AND status = 'running'";
+    let sql = "SELECT stream_id, mode, limits, closing FROM streams WHERE feed = $1 AND status = 'running'";
     let rows = transaction.fetch(Statement::new("look at the speakers", sql).bind(&close.feed)).await?;
-    let mut running = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        running
-            .insert(row.get::<String>("stream_id")?, (row.parse::<StreamMode>("mode")?, row.get::<String>("limits")?));
-    }
-    let is_same = |speaker: &Speaker| {
-        running.get(&speaker.stream_id).is_some_and(|(mode, limits)| *mode == speaker.mode && *limits == speaker.limits)
-    };
-    if close.speakers.iter().all(is_same) {
+    let running = rows.iter().map(Speaker::read).collect::<Result<HashSet<_>, _>>()?;
+    if close.speakers.iter().all(|speaker| running.contains(speaker)) {
         return Ok(changes);
     }
     Err(DatabaseError::StreamsChanged { feed: close.feed.clone() })

@@ -21,6 +21,7 @@ pub use access::{
     AuditEntry, CredentialRow, IdempotentClaim, KeyRow, NewAudit, NewIdempotent, Session, StoredReply, UserChange,
     UserRow,
 };
+pub use controls::{Resumed, StopControl};
 pub use datasets::DatasetRow;
 pub use deliveries::{
     Delivery, DeliveryOutcome, DeliveryReport, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, Setback,

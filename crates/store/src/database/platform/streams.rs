@@ -124,6 +124,8 @@ pub struct Stream {
     pub feed: String,
     /// Its limits, as JSON.
     pub limits: String,
+    /// Why it closes its position at its next close and halts; `None` to go on.
+    pub closing: Option<String>,
     /// The number of its first signal.
     pub first_seq: u64,
     /// When it began, in ms since 1970.
@@ -133,7 +135,7 @@ pub struct Stream {
 }
 
 const COLUMNS: &str = "stream_id, number, model_id, run_id, owner, mode, status, reason, source, feed, limits, \
-                       first_seq, created_at, updated_at";
+                       first_seq, created_at, updated_at, closing";
 
 impl Stream {
     fn read(row: &Row) -> Result<Self, DatabaseError> {
@@ -149,6 +151,7 @@ impl Stream {
             source: row.get("source")?,
             feed: row.get("feed")?,
             limits: row.get("limits")?,
+            closing: row.get("closing")?,
             first_seq: row.count("first_seq")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
@@ -159,7 +162,7 @@ impl Stream {
     fn event(&self) -> NewEvent {
         let payload = serde_json::json!({
             "stream_id": self.stream_id, "model_id": self.model_id, "mode": self.mode.name(),
-            "status": self.status.name(), "reason": self.reason,
+            "status": self.status.name(), "reason": self.reason, "closing": self.closing,
         });
         NewEvent {
             topic: "stream".to_owned(),
@@ -235,7 +238,7 @@ impl PlatformDatabase {
         let last = transaction.fetch_one(Statement::new("read the last signal", sql).bind(&new.model_id)).await?;
         let first_seq = last.map_or(Ok(0), |row| row.count("seq").map(|seq| seq + 1))?;
         let sql = format!(
-            "INSERT INTO streams ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, 'paper', 'running', $6, $7, $8, $9, $10, $11, $11)"
+            "INSERT INTO streams ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, 'paper', 'running', $6, $7, $8, $9, $10, $11, $11, NULL)"
         );
         let statement = Statement::new("begin a stream", sql)
             .bind(&new.stream_id)
@@ -262,6 +265,7 @@ impl PlatformDatabase {
             source: new.source.clone(),
             feed: new.feed.clone(),
             limits: new.limits.clone(),
+            closing: None,
             first_seq,
             created_at: now_ms,
             updated_at: now_ms,
@@ -363,6 +367,36 @@ impl PlatformDatabase {
         Ok(stream)
     }
 
+    /// Has running streams close their positions at their next close and halt: the stream
+    /// `stream_id`, or all. Those that do, the ones that were asked before included.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn close_streams(
+        &self,
+        stream_id: Option<&str>,
+        reason: &str,
+        now_ms: i64,
+    ) -> Result<Vec<Stream>, DatabaseError> {
+        let mut transaction = self.begin().await?;
+        counters::take(&mut transaction, CHANGES, 1).await?;
+        let sql = "UPDATE streams SET closing = $3, updated_at = $4 \
+                   WHERE status = 'running' AND closing IS NULL AND ($1 OR stream_id = $2)";
+        let id = stream_id.unwrap_or_default();
+        let closing = Statement::new("close streams", sql).bind(stream_id.is_none()).bind(id);
+        transaction.execute(closing.bind(reason).bind(now_ms)).await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM streams WHERE closing IS NOT NULL AND ($1 OR stream_id = $2) ORDER BY number"
+        );
+        let asked = Statement::new("list closing streams", sql).bind(stream_id.is_none()).bind(id);
+        let rows = transaction.fetch(asked).await?;
+        let streams = rows.iter().map(Stream::read).collect::<Result<Vec<_>, _>>()?;
+        let changed = streams.iter().filter(|stream| stream.updated_at == now_ms);
+        events::append(&mut transaction, &changed.map(Stream::event).collect::<Vec<_>>(), now_ms).await?;
+        transaction.commit().await?;
+        Ok(streams)
+    }
+
     /// Replaces the limits of a stream, and with `go_live` publishes it.
     ///
     /// # Errors
@@ -428,10 +462,10 @@ pub(super) async fn change(
     if status == Running {
         check_alone(transaction, &stream.model_id, Some(stream.number)).await?;
     }
-    let sql = "UPDATE streams SET status = $2, reason = $3, updated_at = $4 WHERE stream_id = $1";
+    let sql = "UPDATE streams SET status = $2, reason = $3, updated_at = $4, closing = NULL WHERE stream_id = $1";
     let statement = Statement::new("move a stream", sql).bind(stream_id).bind(status.name()).bind(&reason).bind(now_ms);
     transaction.execute(statement).await?;
-    (stream.status, stream.reason, stream.updated_at) = (status, reason, now_ms);
+    (stream.status, stream.reason, stream.updated_at, stream.closing) = (status, reason, now_ms, None);
     events::append(transaction, &[stream.event()], now_ms).await?;
     Ok(stream)
 }

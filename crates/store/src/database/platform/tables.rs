@@ -217,4 +217,5 @@ CREATE TABLE server_lease (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX streams_by_feed ON streams (feed);
+ALTER TABLE streams ADD COLUMN closing TEXT;
 ";

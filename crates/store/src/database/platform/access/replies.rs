@@ -1,6 +1,6 @@
 //! Replies to requests that may be repeated: a key, the hash of its request, and what was
-//! answered. A request that is under way holds its key by a claim that ends, so that a crash
-//! leaves a key that can be tried again.
+//! answered. A request that is under way holds its key by a claim that ends. Where it ended without
+//! an answer, nobody knows whether the request was done: it is not done again under that key.
 
 use crate::database::DatabaseError;
 use crate::database::platform::PlatformDatabase;
@@ -32,6 +32,8 @@ pub enum IdempotentClaim {
     Answered(StoredReply),
     /// The same request is under way.
     UnderWay,
+    /// The same request was under way and ended without a word of what came of it.
+    OutcomeUnknown,
     /// The key belongs to another request.
     OtherRequest,
 }
@@ -61,9 +63,7 @@ impl PlatformDatabase {
                    request_hash = excluded.request_hash, claim = excluded.claim, \
                    claimed_until = excluded.claimed_until, status = NULL, kind = NULL, reply = NULL, \
                    created_at = excluded.created_at \
-                   WHERE idempotent_replies.created_at <= $7 OR (idempotent_replies.status IS NULL \
-                   AND idempotent_replies.request_hash = excluded.request_hash \
-                   AND idempotent_replies.claimed_until <= $6)";
+                   WHERE idempotent_replies.created_at <= $7";
         let claim = Statement::new(action, sql)
             .bind(new.user_id)
             .bind(new.idempotency_key)
@@ -75,7 +75,7 @@ impl PlatformDatabase {
         if transaction.execute(claim).await? > 0 {
             return transaction.commit().await.map(|()| IdempotentClaim::Claimed);
         }
-        let sql = "SELECT request_hash, status, kind, reply FROM idempotent_replies \
+        let sql = "SELECT request_hash, claimed_until, status, kind, reply FROM idempotent_replies \
                    WHERE user_id = $1 AND idempotency_key = $2";
         let held = Statement::new(action, sql).bind(new.user_id).bind(new.idempotency_key);
         let Some(row) = transaction.fetch_one(held).await? else { return Ok(IdempotentClaim::UnderWay) };
@@ -83,7 +83,11 @@ impl PlatformDatabase {
         if request_hash != new.request_hash {
             return Ok(IdempotentClaim::OtherRequest);
         }
-        let Some(status) = row.optional_count("status")? else { return Ok(IdempotentClaim::UnderWay) };
+        let Some(status) = row.optional_count("status")? else {
+            let claimed_until: i64 = row.get("claimed_until")?;
+            let is_over = claimed_until <= now_ms;
+            return Ok(if is_over { IdempotentClaim::OutcomeUnknown } else { IdempotentClaim::UnderWay });
+        };
         let damaged = |_| DatabaseError::Damaged { column: "status", value: status.to_string() };
         let status = u16::try_from(status).map_err(damaged)?;
         Ok(IdempotentClaim::Answered(StoredReply { status, kind: row.get("kind")?, reply: row.get("reply")? }))
@@ -103,6 +107,22 @@ impl PlatformDatabase {
             .bind(i64::from(reply.status))
             .bind(&reply.kind)
             .bind(&reply.reply);
+        self.pool.execute(statement).await.map(|_| ())
+    }
+
+    /// Ends a claim whose request failed where it may have changed something: from now on its
+    /// outcome is unknown.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn end_claim(&self, new: &NewIdempotent<'_>, now_ms: i64) -> Result<(), DatabaseError> {
+        let sql = "UPDATE idempotent_replies SET claimed_until = $4 \
+                   WHERE user_id = $1 AND idempotency_key = $2 AND claim = $3 AND status IS NULL";
+        let statement = Statement::new("end an idempotency claim", sql)
+            .bind(new.user_id)
+            .bind(new.idempotency_key)
+            .bind(new.claim)
+            .bind(now_ms);
         self.pool.execute(statement).await.map(|_| ())
     }
 
