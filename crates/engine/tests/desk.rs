@@ -74,6 +74,7 @@ fn member(seed: u64, spec: &FeatureSpec, rules: &Rules) -> Member {
         limits: Limits::default(),
         next_seq: 0,
         state: None,
+        from_close_ms: i64::MIN,
     }
 }
 

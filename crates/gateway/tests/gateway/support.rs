@@ -108,7 +108,14 @@ impl Platform {
     }
 
     async fn store(&self, rows: Vec<StoredSignal>) {
-        let close = CommittedClose { feed: "test".to_owned(), candle: None, signals: rows, halted: Vec::new() };
+        let close = CommittedClose {
+            feed: "test".to_owned(),
+            candle: None,
+            signals: rows,
+            halted: Vec::new(),
+            speakers: [].into(),
+            changes: None,
+        };
         self.database.commit_close(&close, now_ms()).await.unwrap();
         let published: Vec<Published> = close.signals.iter().map(published).collect();
         self.hub.publish(&published);

@@ -17,6 +17,7 @@ fn new(stream_id: &str, model_id: &str) -> NewStream {
         source: "{}".into(),
         feed: "feed".into(),
         limits: "{\"daily_loss\":\"5\"}".into(),
+        after: None,
     }
 }
 
@@ -38,7 +39,14 @@ fn signal(stream: &Stream, seq: u64, text: &str) -> StoredSignal {
 fn close(open_time: i64, signals: Vec<StoredSignal>) -> CommittedClose {
     let candle =
         FeedCandle { open_time, candle: "1,2,1,2,3".into(), received_at: open_time + 60_005, origin: "socket".into() };
-    CommittedClose { feed: "feed".into(), candle: Some(candle), signals, halted: Vec::new() }
+    CommittedClose {
+        feed: "feed".into(),
+        candle: Some(candle),
+        signals,
+        halted: Vec::new(),
+        speakers: [].into(),
+        changes: None,
+    }
 }
 
 #[tokio::test]
@@ -53,7 +61,10 @@ async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
             database.commit_close(&close(seq as i64 * 60_000, vec![signal(&first, seq, "s")]), 3).await.unwrap();
         }
         database.set_stream_status("a", StreamStatus::Stopped, Some("enough".into()), 4).await.unwrap();
-        let second = database.insert_stream(&new("b", "m"), 5).await.unwrap();
+        let astray = database.insert_stream(&new("b", "m"), 5).await.unwrap_err();
+        assert!(matches!(astray, DatabaseError::StreamState { stream_id, .. } if stream_id == "a"));
+        let follower = NewStream { after: Some("a".into()), ..new("b", "m") };
+        let second = database.insert_stream(&follower, 5).await.unwrap();
         assert_eq!((second.first_seq, second.number), (3, 2));
         let late = database.set_stream_status("a", StreamStatus::Running, None, 6).await.unwrap_err();
         assert!(matches!(late, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "b"));

@@ -65,7 +65,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn set_control(&self, name: &str, value: &str, now_ms: i64) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         counters::take(&mut transaction, "controls", 1).await?;
         set(&mut transaction, name, value, now_ms).await?;
         transaction.commit().await
