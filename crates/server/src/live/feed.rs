@@ -299,18 +299,21 @@ impl Work<'_> {
                 return Ok(Committed::Dropped);
             }
             let stored_at = source.now_ms(&self.clock);
-            let is_stale = !times.is_replay && stored_at - times.close_ms > STALE_AFTER_MS;
-            if is_stale && times.timing == Timing::InTime {
-                tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
-                return Ok(Committed::Dropped);
-            }
+            let must_be_timely = !times.is_replay && times.timing == Timing::InTime;
+            let left = times.close_ms + STALE_AFTER_MS - stored_at;
+            let limit = if must_be_timely { u64::try_from(left).unwrap_or(0) } else { u64::MAX };
             close.signals.iter_mut().for_each(|signal| signal.stored_at = stored_at);
-            let committed = tokio::select! {
+            let storing = self.state.platform.commit_close(close, now_ms());
+            let stored = tokio::select! {
                 biased;
-                committed = self.state.platform.commit_close(close, now_ms()) => committed,
+                stored = tokio::time::timeout(Duration::from_millis(limit), storing) => stored,
                 () = until_stopped(self.state) => return Ok(Committed::Dropped),
             };
-            match committed {
+            let Ok(stored) = stored else {
+                tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
+                return Ok(Committed::Dropped);
+            };
+            match stored {
                 Ok(changes) => {
                     self.changes = Some(changes);
                     break;

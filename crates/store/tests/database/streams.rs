@@ -2,7 +2,7 @@
 
 use assay_store::StopMark;
 use assay_store::database::{
-    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, Resumed, StopControl,
+    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, Resumed, Speaker, StopControl,
     StoredSignal, Stream, StreamMode, StreamStatus,
 };
 
@@ -179,5 +179,62 @@ async fn a_resume_never_takes_a_newer_stop_away_and_is_told_with_its_reason() {
             assert_eq!(database.stop_control().await.unwrap().mark.as_ref(), Some(&newer));
             seen = newer;
         }
+    }
+}
+
+/// A close counts only for streams that are still what they were when they spoke.
+#[tokio::test]
+async fn what_a_changed_stream_said_is_not_stored() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let stream = database.insert_stream(&new("a", "m"), 1).await.unwrap();
+        let other = database.insert_stream(&new("b", "n"), 1).await.unwrap();
+        let speaker = |stream: &Stream| Speaker {
+            stream_id: stream.stream_id.clone(),
+            mode: stream.mode,
+            limits: stream.limits.clone(),
+            closing: stream.closing.clone(),
+        };
+        let said = |seq: u64, speakers: Vec<Speaker>, changes: Option<u64>| CommittedClose {
+            speakers: speakers.into(),
+            changes,
+            ..close(seq as i64 * 60_000, vec![signal(&stream, seq, "s")])
+        };
+        let both = vec![speaker(&stream), speaker(&other)];
+        let changes = database.commit_close(&said(0, both.clone(), None), 2).await.unwrap();
+        assert_eq!(changes, database.stream_changes().await.unwrap());
+        assert_eq!(database.commit_close(&said(1, both.clone(), Some(changes)), 2).await.unwrap(), changes);
+        // Tightened, published or stopped since: nothing of the close is stored.
+        let tight = "{\"daily_loss\":\"1\"}";
+        database.set_stream_limits("b", &other.limits, tight, false, 3).await.unwrap();
+        for changes in [None, Some(changes)] {
+            let refused = database.commit_close(&said(2, both.clone(), changes), 4).await.unwrap_err();
+            assert!(matches!(refused, DatabaseError::StreamsChanged { .. }), "{refused}");
+        }
+        assert_eq!(
+            (database.next_seq("m").await.unwrap(), database.last_feed_candle("feed").await.unwrap()),
+            (2, Some(60_000))
+        );
+        let tightened = database.stream("b").await.unwrap().unwrap();
+        let both = vec![speaker(&stream), speaker(&tightened)];
+        database.commit_close(&said(2, both.clone(), Some(changes)), 4).await.unwrap();
+        database.set_stream_limits("b", tight, tight, true, 5).await.unwrap();
+        assert!(database.commit_close(&said(3, both, Some(changes)), 6).await.is_err());
+        database.set_stream_status("a", StreamStatus::Stopped, None, 7).await.unwrap();
+        let alone = || vec![speaker(&stream)];
+        assert!(database.commit_close(&said(3, alone(), None), 8).await.is_err());
+        database.set_stream_status("a", StreamStatus::Running, None, 9).await.unwrap();
+        database.commit_close(&said(3, alone(), None), 10).await.unwrap();
+        // Nor is what it said before it was told to open nothing more.
+        let closing = database.close_streams(Some("a"), "enough", 10).await.unwrap();
+        assert_eq!((closing.len(), closing[0].closing.as_deref()), (1, Some("enough")));
+        assert!(database.commit_close(&said(4, alone(), None), 10).await.is_err());
+        let alone = || vec![speaker(&closing[0])];
+        // A close that halts its own stream, and comes once more since its answer was lost.
+        let halting = CommittedClose { halted: vec![("a".into(), "too much".into())], ..said(4, alone(), None) };
+        database.commit_close(&halting, 11).await.unwrap();
+        assert!(database.commit_close(&halting, 12).await.is_err());
+        assert_eq!(database.next_seq("m").await.unwrap(), 5);
+        assert_eq!(database.stream("a").await.unwrap().unwrap().closing, None, "it is over");
     }
 }

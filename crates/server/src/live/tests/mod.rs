@@ -7,5 +7,6 @@ mod control;
 mod exchange;
 mod flatten;
 mod kill;
+mod limits;
 mod replay;
 mod support;
