@@ -225,10 +225,16 @@ async fn what_a_changed_stream_said_is_not_stored() {
         assert!(database.commit_close(&said(3, alone(), None), 8).await.is_err());
         database.set_stream_status("a", StreamStatus::Running, None, 9).await.unwrap();
         database.commit_close(&said(3, alone(), None), 10).await.unwrap();
+        // Nor is what it said before it was told to open nothing more.
+        let closing = database.close_streams(Some("a"), "enough", 10).await.unwrap();
+        assert_eq!((closing.len(), closing[0].closing.as_deref()), (1, Some("enough")));
+        assert!(database.commit_close(&said(4, alone(), None), 10).await.is_err());
+        let alone = || vec![speaker(&closing[0])];
         // A close that halts its own stream, and comes once more since its answer was lost.
         let halting = CommittedClose { halted: vec![("a".into(), "too much".into())], ..said(4, alone(), None) };
         database.commit_close(&halting, 11).await.unwrap();
         assert!(database.commit_close(&halting, 12).await.is_err());
         assert_eq!(database.next_seq("m").await.unwrap(), 5);
+        assert_eq!(database.stream("a").await.unwrap().unwrap().closing, None, "it is over");
     }
 }

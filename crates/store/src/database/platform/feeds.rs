@@ -47,7 +47,7 @@ pub struct CommittedClose {
     pub signals: Vec<StoredSignal>,
     /// Streams that broke a limit at this close, each with the reason.
     pub halted: Vec<(String, String)>,
-    /// Who spoke. All must run still, in the same mode and with the same limits.
+    /// Who spoke. All must run still, in the same mode, with the same limits, and to go on or close as then.
     pub speakers: Arc<[Speaker]>,
     /// [`PlatformDatabase::stream_changes`] when the speakers were last known to be so.
     pub changes: Option<u64>,
