@@ -274,7 +274,7 @@ mod tests {
             feed: "f".to_owned(),
             limits: "{}".to_owned(),
         };
-        database.insert_stream(&stream, 1).await.unwrap();
+        database.insert_stream(&stream, 100, 1).await.unwrap();
         // The run as the home folder has it.
         let summary = json!({ "run_id": RUN, "status": "done", "attempts": 1, "algorithm": "ppo", "dataset": "a/B-C/1h",
             "seed": 1, "created_at_ms": 1, "timesteps": 1, "weights_hash": MODEL, "equity_hash": null,

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Gate, Presented, Scope};
+use crate::access::{Caller, Presented, Scope};
 use crate::audience::{Hearing, hearing};
 use crate::clock::now_ms;
 use crate::extract::{ApiPath, ApiQuery};
@@ -37,7 +37,7 @@ pub(crate) const TOO_SLOW: u16 = 4_008;
 /// How long a listener that is sent away may take to hear why.
 const FAREWELL: Duration = Duration::from_secs(30);
 /// How often it is looked whether the listener may still hear the model.
-const RECHECK: Duration = Duration::from_secs(5);
+const RECHECK: Duration = Duration::from_secs(2);
 /// The code for a credential that ended, or a model that is private now.
 const NO_LONGER: u16 = 4_401;
 /// The code for a server that stops.
@@ -121,6 +121,7 @@ async fn stream(
             next_seq: 0,
             is_held: false,
             _place: place,
+            _counted: Counted::new(),
         };
         // Gone is gone: whoever comes back says from where.
         let _ = listener.serve(from.after).await;
@@ -140,6 +141,24 @@ struct Listener {
     /// Whether signals wait because everything is stopped.
     is_held: bool,
     _place: OwnedSemaphorePermit,
+    _counted: Counted,
+}
+
+/// A socket among those that are open.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new() -> Self {
+        let gauge = metrics::gauge!("assay_sockets", "stream" => "signals");
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 /// The listener is gone, or was sent away.
@@ -202,8 +221,7 @@ impl Listener {
     /// Sends a listener away whose credential has ended, or who may not hear the model any more.
     async fn recheck(&mut self) -> Result<(), Gone> {
         if let Some(presented) = &self.presented {
-            let gate = Gate { by_address: &self.state.access.by_address, address: "socket" };
-            match self.state.access.credentials.check(&self.state.platform, presented, &gate, now_ms()).await {
+            match self.state.access.credentials.check_again(&self.state.platform, presented, now_ms()).await {
                 Ok(caller) => self.caller = caller,
                 Err(problem) if problem.code == Code::Unauthenticated => {
                     return self.close(NO_LONGER, "the credential has ended").await;

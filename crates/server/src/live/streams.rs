@@ -12,6 +12,8 @@ use crate::state::ServerState;
 
 /// Most streams that run at once.
 pub(crate) const MAX_STREAMS: usize = 10_000;
+/// Most of them of one user.
+pub(crate) const MAX_STREAMS_PER_USER: u32 = 1_000;
 
 /// A stream to begin; it is a paper stream.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ pub async fn start_stream(state: &ServerState, request: NewStreamRequest) -> Res
         feed,
         limits: to_string(&request.limits).expect("plain data"),
     };
-    let stream = state.platform.insert_stream(&new, now_ms()).await?;
+    let stream = state.platform.insert_stream(&new, MAX_STREAMS_PER_USER, now_ms()).await?;
     state.live.changed.notify_one();
     Ok(stream)
 }

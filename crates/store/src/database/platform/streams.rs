@@ -192,15 +192,29 @@ async fn check_alone(transaction: &mut Transaction, model_id: &str, own: Option<
     }
 }
 
+/// Refuses when `owner` has `quota` running streams, within a transaction that holds the counter
+/// `stream changes`.
+async fn check_quota(transaction: &mut Transaction, owner: &str, quota: u32) -> Result<(), DatabaseError> {
+    let sql = "SELECT COUNT(*) AS total FROM streams WHERE owner = $1 AND status = 'running'";
+    let counted = transaction.fetch_one(Statement::new("count running streams", sql).bind(owner)).await?;
+    let found = counted.map_or(Ok(0), |row| row.count("total"))?;
+    if found < u64::from(quota) {
+        return Ok(());
+    }
+    Err(DatabaseError::Quota { owner: owner.to_owned(), what: "running streams", found, quota })
+}
+
 impl PlatformDatabase {
-    /// Begins a paper stream; it numbers its signals on from the model's last one.
+    /// Begins a paper stream, unless its owner has `quota` running ones already; it numbers its
+    /// signals on from the model's last one.
     ///
     /// # Errors
     /// [`DatabaseError::ModelTaken`] when another stream speaks for the model;
-    /// [`DatabaseError::Sql`].
-    pub async fn insert_stream(&self, new: &NewStream, now_ms: i64) -> Result<Stream, DatabaseError> {
+    /// [`DatabaseError::Quota`]; [`DatabaseError::Sql`].
+    pub async fn insert_stream(&self, new: &NewStream, quota: u32, now_ms: i64) -> Result<Stream, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
         counters::take(&mut transaction, "stream changes", 1).await?;
+        check_quota(&mut transaction, &new.owner, quota).await?;
         let number = counters::take(&mut transaction, "streams", 1).await?;
         check_alone(&mut transaction, &new.model_id, None).await?;
         let sql = "SELECT seq FROM signals WHERE model_id = $1 ORDER BY seq DESC LIMIT 1";
@@ -321,6 +335,20 @@ impl PlatformDatabase {
     ) -> Result<Stream, DatabaseError> {
         let mut transaction = self.pool.begin().await?;
         let stream = change(&mut transaction, stream_id, status, reason, now_ms).await?;
+        transaction.commit().await?;
+        Ok(stream)
+    }
+
+    /// Lets a stream go on, unless its owner has `quota` running ones already.
+    ///
+    /// # Errors
+    /// As [`PlatformDatabase::set_stream_status`]; [`DatabaseError::Quota`].
+    pub async fn resume_stream(&self, stream_id: &str, quota: u32, now_ms: i64) -> Result<Stream, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        if let Some(stream) = locked(&mut transaction, stream_id).await? {
+            check_quota(&mut transaction, &stream.owner, quota).await?;
+        }
+        let stream = change(&mut transaction, stream_id, StreamStatus::Running, None, now_ms).await?;
         transaction.commit().await?;
         Ok(stream)
     }
