@@ -288,3 +288,79 @@ fn check_effects(effects: &assay_store::database::JobEffects) -> Result<(), Stat
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_store::Trial;
+    use assay_store::database::{DatabaseLocation, JobEffects, JobStatus, NewAudit, NewJob};
+
+    use super::*;
+    use crate::artefact::TRIALS;
+    use crate::proto::finish_request::Ending;
+
+    /// A lock that others hold for a while stands for a slow disk.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn files_that_take_long_keep_the_lease_and_nobody_elses_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let location = DatabaseLocation::Sqlite(folder.path().join("platform.db"));
+        let database = PlatformDatabase::open(&location).await.unwrap();
+        let service = WorkerService {
+            database: database.clone(),
+            home: home.clone(),
+            lake: Lake::open_local(folder.path().join("lake")).unwrap(),
+            kinds: vec!["train"],
+            dataset_of: |_| None,
+            on_change: Arc::new(|| {}),
+        };
+        let new = NewJob { kind: "train".to_owned(), request: "{}".to_owned(), owner: "ada".to_owned() };
+        let job = database.submit_job(&new, 5, now_ms()).await.unwrap();
+        let ask = LeaseRequest { worker: "w".to_owned(), kinds: vec!["train".to_owned()] };
+        let leased = service.lease(Request::new(ask)).await.unwrap();
+        assert_eq!(leased.extensions().get(), Some(&AboutJob(job.job_id.clone())));
+        let lease = leased.into_inner().job.unwrap().lease.unwrap();
+        let waiting = staging(&home, &job.job_id, lease.token);
+        std::fs::create_dir_all(&waiting).unwrap();
+        let trial = Trial {
+            dataset: "d".to_owned(),
+            from_ms: 0,
+            to_ms: 1,
+            subject: "s".to_owned(),
+            sharpe_per_bar: None,
+            at_ms: 0,
+        };
+        std::fs::write(waiting.join(TRIALS), serde_json::to_string(&trial).unwrap()).unwrap();
+        let held = home.lock("trials").unwrap();
+        let done = JobEffects { result: "{}".to_owned(), ..JobEffects::default() };
+        let ending = Some(Ending::from(&JobEnding::Done(done)));
+        let finishing = tokio::spawn({
+            let service = service.clone();
+            async move { service.finish(Request::new(FinishRequest { lease: Some(lease), ending })).await }
+        });
+        // Longer than a heartbeat, so that the lease is held meanwhile.
+        let begun = std::time::Instant::now();
+        let mut leases = std::collections::BTreeSet::new();
+        while begun.elapsed() < KEEP_LEASE + Duration::from_millis(300) {
+            let noting = std::time::Instant::now();
+            let entry = NewAudit {
+                at: 1,
+                user_id: None,
+                credential: None,
+                action: "write".to_owned(),
+                subject: None,
+                address: None,
+            };
+            database.begin_audit(&entry).await.unwrap();
+            assert!(noting.elapsed() < Duration::from_millis(700), "others waited {:?}", noting.elapsed());
+            let now = database.job(&job.job_id).await.unwrap().unwrap();
+            assert_eq!(now.status, JobStatus::Running, "it ends with its files in place");
+            leases.insert(now.updated_at);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(leases.len() >= 2 && !finishing.is_finished(), "the lease was not held: {leases:?}");
+        drop(held);
+        finishing.await.unwrap().unwrap();
+        assert_eq!(database.job(&job.job_id).await.unwrap().unwrap().status, JobStatus::Done);
+        assert_eq!(home.trials().on("d", 0, 1).unwrap().len(), 1);
+    }
+}
