@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use assay_store::database::PlatformDatabase;
+use assay_store::database::{Destination, PlatformDatabase};
 use assay_testkit::postgres::Postgres;
 use serde_json::{Value, json};
 
@@ -92,10 +92,80 @@ fn says(log: &Path, words: &str) -> bool {
     String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).contains(words)
 }
 
+/// A private model with a destination of each kind, none of which takes anything; the secret of
+/// the webhook.
+fn destinations(up: &Up, told: &mut Told, run_id: &str) -> String {
+    let published = json!({ "run_id": run_id, "name": "canary", "private": true });
+    let model = ask(up, told, "POST", "/v1/models", &published);
+    let model_id = text(&model["model_id"]);
+    let mut ids = Vec::new();
+    let mut secret = String::new();
+    for (kind, url) in [("nats", None), ("kafka", None), ("webhook", Some("http://127.0.0.1:1/hook"))] {
+        let body = json!({ "model_id": model_id, "kind": kind, "url": url });
+        let bearer = format!("authorization: Bearer {}\r\n", up.key());
+        // The one answer that shows the secret.
+        let answer = up.ask("POST", "/v1/destinations", &bearer, &body.to_string());
+        let added: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        ids.push(text(&added["destination"]["destination_id"]).to_owned());
+        if kind == "webhook" {
+            text(&added["secret"]).clone_into(&mut secret);
+        }
+    }
+    let source = json!({ "kind": "replay", "pace_ms": 100 });
+    ask(up, told, "POST", "/v1/streams", &json!({ "run_id": run_id, "source": source }));
+    for id in &ids {
+        let path = format!("/v1/destinations/{id}");
+        ask(up, told, "POST", &format!("{path}/test"), &Value::Null);
+        until("an attempt", || {
+            let attempts = up.read(up.key(), &format!("{path}/deliveries"));
+            attempts["items"].as_array().unwrap().iter().any(|attempt| attempt["outcome"] == "failed")
+        });
+        ask(up, told, "GET", &path, &Value::Null);
+        ask(up, told, "GET", &format!("{path}/deliveries"), &Value::Null);
+    }
+    secret
+}
+
+/// A job of the server's own, and one of a worker that joins with the key in a file.
+fn jobs(up: &Up, told: &mut Told, elsewhere: &Home, logs: &Home) {
+    let job = ask(up, told, "POST", "/v1/jobs", &training(1));
+    let (arguments, environment) = job_process(up.id());
+    told.add("the arguments of a job", arguments);
+    told.add("the environment of a job", environment);
+    ask(up, told, "POST", &format!("/v1/jobs/{}/cancel", text(&job["job_id"])), &Value::Null);
+    let key_file = logs.file("key");
+    std::fs::write(&key_file, up.key()).unwrap();
+    let worker = elsewhere
+        .command(&["worker", "--join", up.url(), "--threads", "1", "--key-file"])
+        .arg(&key_file)
+        .env("ASSAY_KAFKA_PASSWORD", KAFKA)
+        .stderr(std::fs::File::create(logs.file("worker")).unwrap())
+        .spawn()
+        .unwrap();
+    let worker = Running::of(worker);
+    for seed in 2..5 {
+        ask(up, told, "POST", "/v1/jobs", &training(seed));
+    }
+    let (arguments, environment) = job_process(worker.id());
+    told.add("the arguments of a job elsewhere", arguments);
+    told.add("the environment of a job elsewhere", environment);
+    told.add("the arguments of a worker", std::fs::read(format!("/proc/{}/cmdline", worker.id())).unwrap());
+    worker.kill();
+}
+
+/// What the database holds of destinations.
+fn stored(database: &str) -> Vec<Destination> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let database = PlatformDatabase::open(&database.parse().unwrap()).await.unwrap();
+        database.destinations(None, None, 0, 10).await.unwrap()
+    })
+}
+
 #[test]
 fn secrets_of_every_kind_stay_where_they_belong() {
     let (home, logs, elsewhere) = (DEMO.0.copy(), Home::new(), Home::new());
-    let (log, worker_log, key_file) = (logs.file("log"), logs.file("worker"), logs.file("key"));
+    let (log, worker_log) = (logs.file("log"), logs.file("worker"));
     let postgres = Postgres::start();
     let plain = postgres.database();
     let database = plain.replacen("assay@", &format!("assay:{DATABASE}@"), 1);
@@ -120,57 +190,8 @@ fn secrets_of_every_kind_stay_where_they_belong() {
     told.add("its first line", ready.to_string());
 
     let run_id = text(&DEMO.1["run_id"]);
-    let published = json!({ "run_id": run_id, "name": "canary", "private": true });
-    let model = ask(&up, &mut told, "POST", "/v1/models", &published);
-    let model_id = text(&model["model_id"]);
-    let mut ids = Vec::new();
-    let mut secret = String::new();
-    for (kind, url) in [("nats", None), ("kafka", None), ("webhook", Some("http://127.0.0.1:1/hook"))] {
-        let body = json!({ "model_id": model_id, "kind": kind, "url": url });
-        let bearer = format!("authorization: Bearer {}\r\n", up.key());
-        // The one answer that shows the secret.
-        let answer = up.ask("POST", "/v1/destinations", &bearer, &body.to_string());
-        let added: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-        ids.push(text(&added["destination"]["destination_id"]).to_owned());
-        if kind == "webhook" {
-            text(&added["secret"]).clone_into(&mut secret);
-        }
-    }
-    let source = json!({ "kind": "replay", "pace_ms": 100 });
-    ask(&up, &mut told, "POST", "/v1/streams", &json!({ "run_id": run_id, "source": source }));
-    for id in &ids {
-        let path = format!("/v1/destinations/{id}");
-        ask(&up, &mut told, "POST", &format!("{path}/test"), &Value::Null);
-        until("an attempt", || {
-            let attempts = up.read(up.key(), &format!("{path}/deliveries"));
-            attempts["items"].as_array().unwrap().iter().any(|attempt| attempt["outcome"] == "failed")
-        });
-        ask(&up, &mut told, "GET", &path, &Value::Null);
-        ask(&up, &mut told, "GET", &format!("{path}/deliveries"), &Value::Null);
-    }
-    // A job of this server's own, and one of a worker that joins with a file.
-    let job = ask(&up, &mut told, "POST", "/v1/jobs", &training(1));
-    let (arguments, environment) = job_process(up.id());
-    told.add("the arguments of a job", arguments);
-    told.add("the environment of a job", environment);
-    ask(&up, &mut told, "POST", &format!("/v1/jobs/{}/cancel", text(&job["job_id"])), &Value::Null);
-    std::fs::write(&key_file, up.key()).unwrap();
-    let worker = elsewhere
-        .command(&["worker", "--join", up.url(), "--threads", "1", "--key-file"])
-        .arg(&key_file)
-        .env("ASSAY_KAFKA_PASSWORD", KAFKA)
-        .stderr(std::fs::File::create(&worker_log).unwrap())
-        .spawn()
-        .unwrap();
-    let worker = Running::of(worker);
-    for seed in 2..5 {
-        ask(&up, &mut told, "POST", "/v1/jobs", &training(seed));
-    }
-    let (arguments, environment) = job_process(worker.id());
-    told.add("the arguments of a job elsewhere", arguments);
-    told.add("the environment of a job elsewhere", environment);
-    told.add("the arguments of a worker", std::fs::read(format!("/proc/{}/cmdline", worker.id())).unwrap());
-    worker.kill();
+    let secret = destinations(&up, &mut told, run_id);
+    jobs(&up, &mut told, &elsewhere, &logs);
     for path in ["/v1/destinations", "/v1/audit-log", "/v1/events?after=0", "/v1/jobs", "/metrics", "/v1/models"] {
         ask(&up, &mut told, "GET", path, &Value::Null);
     }
@@ -182,11 +203,7 @@ fn secrets_of_every_kind_stay_where_they_belong() {
     told.add("the worker's log", std::fs::read(&worker_log).unwrap());
     told.add_home(&home);
     told.add_home(&elsewhere);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let rows = runtime.block_on(async {
-        let database = PlatformDatabase::open(&plain.parse().unwrap()).await.unwrap();
-        database.destinations(None, None, 0, 10).await.unwrap()
-    });
+    let rows = stored(&plain);
     for row in &rows {
         let sealed = row.secret.clone().unwrap_or_default();
         told.add("a row of destinations", sealed.clone());

@@ -60,7 +60,7 @@ fn no_question_makes_the_server_break_its_description() {
         assert_eq!(said.code, 0, "as a {role}: {}\n{}", said.out, said.err);
     }
     let seconds = std::env::var("ASSAY_API_FUZZ_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
-    let said = fuzz(python.as_ref(), &server, &server.key().to_owned(), &seconds);
+    let said = fuzz(python.as_ref(), &server, server.key(), &seconds);
     assert!(server.is_alive(), "the server ended");
     assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
     server.kill();
