@@ -8,7 +8,9 @@ use assay_types::time::parse_utc;
 use serde_json::Value;
 
 use crate::disk::{in_namespace, may_mount};
+use crate::jobs::signal;
 use crate::series::with_candles;
+use crate::served::Up;
 use crate::support::{Answer, BINARY, Home, text};
 
 /// An exchange that says only what time it is, `ahead_ms` from now.
@@ -167,6 +169,19 @@ fn first_partition(folder: &Path) -> std::path::PathBuf {
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_server_that_hangs_has_its_line() {
+    let home = with_candles(300);
+    let offline = ["--exchange-url", "http://127.0.0.1:1"];
+    let mut up = Up::start(&home, &[]);
+    let running = line(&home, &offline, "server").1;
+    assert!(running["verdict"] == "ok" && text(&running["found"]).contains(up.url()), "{running}");
+    signal("-STOP", up.id());
+    fails(&home, &offline, "server", &["does not answer", up.url()]);
+    mend(&home, "server");
+    assert!(!up.is_alive());
 }
 
 /// Does what a line says.

@@ -36,8 +36,10 @@ const RESUME_POLL: Duration = Duration::from_millis(250);
 pub(crate) const TOO_SLOW: u16 = 4_008;
 /// How long a listener that is sent away may take to hear why.
 const FAREWELL: Duration = Duration::from_secs(30);
-/// How often it is looked whether the listener may still hear the model.
+/// How often it is looked whether the listener's credential still holds.
 const RECHECK: Duration = Duration::from_secs(2);
+/// At each how manyth of these looks it is asked, too, whether the listener may still hear the model.
+const HEARING_EVERY: u32 = 2;
 /// The code for a credential that ended, or a model that is private now.
 const NO_LONGER: u16 = 4_401;
 /// The code for a server that stops.
@@ -120,6 +122,7 @@ async fn stream(
             hearing,
             next_seq: 0,
             is_held: false,
+            rechecks: 0,
             _place: place,
             _counted: Counted::new(),
         };
@@ -140,6 +143,7 @@ struct Listener {
     next_seq: u64,
     /// Whether signals wait because everything is stopped.
     is_held: bool,
+    rechecks: u32,
     _place: OwnedSemaphorePermit,
     _counted: Counted,
 }
@@ -229,6 +233,10 @@ impl Listener {
                 // The database is away; what is said comes from it too.
                 Err(_) => return Ok(()),
             }
+        }
+        self.rechecks = self.rechecks.wrapping_add(1);
+        if !self.rechecks.is_multiple_of(HEARING_EVERY) {
+            return Ok(());
         }
         match hearing(&self.state, &self.caller, &self.model_id).await {
             Ok(hearing) => self.hearing = hearing,
