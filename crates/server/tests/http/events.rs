@@ -263,6 +263,7 @@ async fn a_socket_ends_within_seconds_of_its_credential() {
         source: "{}".to_owned(),
         feed: "feed".to_owned(),
         limits: "{}".to_owned(),
+        after: None,
     };
     site.server.state().platform.insert_stream(&stream, 10, 1).await.unwrap();
     for path in ["/v1/events", "/v1/stream/m"] {

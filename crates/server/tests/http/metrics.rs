@@ -76,6 +76,7 @@ async fn the_table_of_metrics_is_what_is_counted() {
         source: "{}".to_owned(),
         feed: "feed".to_owned(),
         limits: "{}".to_owned(),
+        after: None,
     };
     site.server.state().platform.insert_stream(&stream, 10, 1).await.unwrap();
     site.user("ada", "viewer", None).await;

@@ -210,6 +210,7 @@ async fn a_destination_hears_what_its_owner_may_hear_now() {
             source: "{}".into(),
             feed: "feed".into(),
             limits: "{}".into(),
+            after: None,
         };
         database.insert_stream(&stream, 50, 2).await.unwrap();
         assert_eq!(right().await, Some(DestinationRight::Hears { hears_paper: false }));

@@ -10,7 +10,7 @@ use crate::access::Role;
 use crate::state::ServerState;
 use crate::testing::{Routes, caller};
 
-async fn insert(state: &ServerState, stream_id: &str) -> assay_store::database::Stream {
+async fn insert(state: &ServerState, stream_id: &str, after: Option<&str>) -> assay_store::database::Stream {
     let new = NewStream {
         stream_id: stream_id.to_owned(),
         model_id: "m".to_owned(),
@@ -19,6 +19,7 @@ async fn insert(state: &ServerState, stream_id: &str) -> assay_store::database::
         source: "{}".to_owned(),
         feed: "feed".to_owned(),
         limits: "{}".to_owned(),
+        after: after.map(str::to_owned),
     };
     state.platform.insert_stream(&new, 10, 1).await.unwrap()
 }
@@ -37,7 +38,14 @@ async fn say(state: &ServerState, stream_id: &str, seqs: std::ops::Range<u64>) {
         equity: "1".to_owned(),
     });
     let signals = signals.collect();
-    let close = CommittedClose { feed: "feed".to_owned(), candle: None, signals, halted: Vec::new() };
+    let close = CommittedClose {
+        feed: "feed".to_owned(),
+        candle: None,
+        signals,
+        halted: Vec::new(),
+        speakers: [].into(),
+        changes: None,
+    };
     state.platform.commit_close(&close, 1).await.unwrap();
 }
 
@@ -53,13 +61,13 @@ async fn a_stream_is_read_in_pages_that_end_where_it_does() {
         }
         counts
     };
-    let first = insert(state, "first").await;
+    let first = insert(state, "first", None).await;
     assert!(count(&first).await.is_empty());
     say(state, "first", 0..170).await;
     assert_eq!(count(&first).await, [170]);
     state.platform.set_stream_status("first", StreamStatus::Stopped, None, 2).await.unwrap();
     // Another stream of the model says more than a page after it.
-    let second = insert(state, "second").await;
+    let second = insert(state, "second", Some("first")).await;
     say(state, "second", 170..2_670).await;
     assert_eq!(count(&first).await, [170]);
     assert_eq!(count(&second).await, [1_000, 1_000, 500]);

@@ -6,5 +6,6 @@ mod bounds;
 mod control;
 mod exchange;
 mod kill;
+mod limits;
 mod replay;
 mod support;

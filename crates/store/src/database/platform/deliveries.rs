@@ -113,7 +113,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn record_deliveries(&self, reports: &[DeliveryReport], now_ms: i64) -> Result<Vec<bool>, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut taken = vec![false; reports.len()];
         let mut order: Vec<usize> = (0..reports.len()).collect();
         // Stable: reports of one destination stay in their order.
@@ -153,7 +153,7 @@ impl PlatformDatabase {
         model_id: &str,
         delivery: &Delivery,
     ) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let number = counters::take(&mut transaction, "deliveries", 1).await?;
         let rows = [delivery.row(destination_id, model_id, number)?];
         transaction.execute_all(Statement::insert_many("log a delivery", HEAD, "", rows)).await?;

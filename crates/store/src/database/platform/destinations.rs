@@ -215,7 +215,7 @@ impl PlatformDatabase {
         quota: u32,
         now_ms: i64,
     ) -> Result<Destination, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // The counter's row makes additions wait for each other, so that the count holds.
         let number = counters::take(&mut transaction, "destinations", 1).await?;
         let sql = "SELECT COUNT(*) AS total FROM destinations WHERE owner = $1";
@@ -397,7 +397,7 @@ impl PlatformDatabase {
         id: &str,
         now_ms: i64,
     ) -> Result<Option<Destination>, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         transaction.execute(statement).await?;
         tell(&mut transaction, id, now_ms).await?;
         let changed = read(&mut transaction, id).await?;
@@ -410,7 +410,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn remove_destination(&self, id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let Some(destination) = read(&mut transaction, id).await? else { return Ok(false) };
         // Its row first: a report that is under way waits for it, and then leaves no log behind.
         for sql in

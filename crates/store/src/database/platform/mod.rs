@@ -12,6 +12,7 @@ mod feeds;
 mod models;
 mod runs;
 mod scheduled_jobs;
+mod server_lease;
 mod signals;
 mod streams;
 mod tables;
@@ -26,22 +27,25 @@ pub use deliveries::{
 };
 pub use destinations::{Audience, Destination, DestinationKind, DestinationRight, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
-pub use feeds::{Checkpoint, CommittedClose, FeedCandle};
+pub use feeds::{Checkpoint, CommittedClose, FeedCandle, Speaker};
 pub use models::{MAX_MODELS, ModelRow, Reader};
 pub use runs::RunRow;
 pub use scheduled_jobs::{
     JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob, ScheduledJob, WorkerLease,
 };
+pub use server_lease::{ServerIdentity, ServerLease};
 pub use signals::{MAX_SIGNALS, StoredSignal};
 pub use streams::{NewStream, Stream, StreamMode, StreamStatus};
 
-use super::pool::{Access, Pool};
+use super::pool::{Access, Pool, Transaction};
 use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
 /// The platform database; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct PlatformDatabase {
     pool: Pool,
+    /// The token of the server that writes; without one nothing is fenced.
+    fence: Option<i64>,
 }
 
 impl PlatformDatabase {
@@ -53,7 +57,7 @@ impl PlatformDatabase {
     pub async fn open(location: &DatabaseLocation) -> Result<Self, DatabaseError> {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, fence: None })
     }
 
     /// The version of the tables at `location`, looked at without making or changing anything.
@@ -62,6 +66,15 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] when the database cannot be reached or is none.
     pub async fn inspect(location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
         tables::SCHEMA.inspect(location).await
+    }
+
+    /// Begins a transaction that writes, unless another server has taken the database.
+    async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        if let Some(token) = self.fence {
+            server_lease::check(&mut transaction, token).await?;
+        }
+        Ok(transaction)
     }
 
     /// Closes all connections, waiting for those in use.

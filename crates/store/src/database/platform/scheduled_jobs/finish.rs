@@ -53,7 +53,7 @@ impl PlatformDatabase {
         ending: &JobEnding,
         now_ms: i64,
     ) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut job = held(&mut transaction, lease).await?;
         match ending {
             JobEnding::Interrupted => {
