@@ -36,7 +36,7 @@ build: cargo-present ## the release binary: target/release/assay
 	cargo build --release --locked -p assay-cli
 
 test: cargo-present postgres-present $(VENV)/.ready $(CONTRACTS)/.ready $(NODE_TOOLS)/.ready $(NATS_TOOLS)/.ready ## every test that needs only the repository
-	cargo test --workspace --locked --no-fail-fast
+	cargo test --workspace --locked --no-fail-fast --features assay-server/otel
 
 test-data: cargo-present postgres-present $(VENV)/.ready ## the tests on real market data in ASSAY_TEST_DATA
 	@test -d "$(ASSAY_TEST_DATA)" || { echo "make test-data: no folder $(ASSAY_TEST_DATA); set ASSAY_TEST_DATA to the folder of real data" >&2; exit 1; }

@@ -6,7 +6,7 @@ use crate::series::{DATASET, MARKET, csv, hours, train, with_candles, write};
 use crate::support::{Answer, BINARY, Home, tell, text};
 
 /// Whether a test may mount file systems of its own; says what is missing if not.
-fn may_mount() -> bool {
+pub fn may_mount() -> bool {
     let may = Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|output| output.status.success());
     if !may {
         let text = "no mount namespaces (util-linux `unshare`, and user namespaces or CAP_SYS_ADMIN): not mounting; \
@@ -17,7 +17,7 @@ fn may_mount() -> bool {
 }
 
 /// Runs a shell script with `$ASSAY` and `$DIR`, in a mount namespace of its own.
-fn in_namespace(script: &str, folder: &Home) -> Answer {
+pub fn in_namespace(script: &str, folder: &Home) -> Answer {
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-eu", "-c", script]).env_remove("ASSAY_HOME").env_remove("ASSAY_LAKE");
     Answer::of(&command.env("ASSAY", BINARY).env("DIR", folder.path()).output().unwrap())

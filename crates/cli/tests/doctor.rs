@@ -7,8 +7,11 @@ use std::path::Path;
 use assay_types::time::parse_utc;
 use serde_json::Value;
 
+use crate::disk::{in_namespace, may_mount};
+use crate::jobs::signal;
 use crate::series::with_candles;
-use crate::support::{Answer, Home, text};
+use crate::served::Up;
+use crate::support::{Answer, BINARY, Home, text};
 
 /// An exchange that says only what time it is, `ahead_ms` from now.
 fn exchange(ahead_ms: i64) -> String {
@@ -47,6 +50,11 @@ fn line(home: &Home, more: &[&str], check: &str) -> (i32, Value) {
     }
     let diagnosis = answer.json();
     let lines = diagnosis["lines"].as_array().unwrap();
+    for line in lines {
+        let fix = line["fix"].as_str();
+        assert_eq!(line["verdict"] == "ok", fix.is_none(), "what is not well has one command: {line}");
+        assert!(fix.is_none_or(|fix| !fix.is_empty() && !fix.contains('\n')), "{line}");
+    }
     let found = lines.iter().find(|line| line["check"] == check).unwrap_or_else(|| panic!("no {check}: {diagnosis}"));
     (answer.code, found.clone())
 }
@@ -161,6 +169,75 @@ fn first_partition(folder: &Path) -> std::path::PathBuf {
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_server_that_hangs_has_its_line() {
+    let home = with_candles(300);
+    let offline = ["--exchange-url", "http://127.0.0.1:1"];
+    let mut up = Up::start(&home, &[]);
+    let running = line(&home, &offline, "server").1;
+    assert!(running["verdict"] == "ok" && text(&running["found"]).contains(up.url()), "{running}");
+    signal("-STOP", up.id());
+    fails(&home, &offline, "server", &["does not answer", up.url()]);
+    mend(&home, "server");
+    assert!(!up.is_alive());
+}
+
+/// Does what a line says.
+#[track_caller]
+fn mend(home: &Home, check: &str) {
+    let offline = ["--exchange-url", "http://127.0.0.1:1"];
+    let (_, before) = line(home, &offline, check);
+    let folder = Path::new(BINARY).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-euc", text(&before["fix"])]).env("PATH", path).env_remove("ASSAY_HOME").env_remove("ASSAY_DATABASE");
+    let done = Answer::of(&shell.output().unwrap());
+    assert_eq!(done.code, 0, "{before}: {}{}", done.out, done.err);
+    let (_, after) = line(home, &offline, check);
+    assert_eq!(after["verdict"], "ok", "mended by `{}`: {after}", text(&before["fix"]));
+}
+
+#[test]
+fn what_a_line_says_mends_it() {
+    let home = with_candles(300);
+    std::fs::create_dir_all(home.file("keys")).unwrap();
+    std::fs::write(home.file("keys/signing.key"), [7; 32]).unwrap();
+    set_mode(&home.file("keys/signing.key"), 0o644);
+    mend(&home, "keys");
+    std::fs::write(home.file("platform.db"), "this is no database, whatever it is called").unwrap();
+    mend(&home, "database");
+    home.assay(&["stop", "--reason", "storm"]).expect(0, &[]);
+    mend(&home, "stop");
+}
+
+#[test]
+fn a_full_disk_and_a_library_that_is_gone_have_their_lines() {
+    let home = with_candles(300);
+    let mut command = home.command(&["doctor", "--json", "--exchange-url", "http://127.0.0.1:1"]);
+    let answer = Answer::of(&command.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so").output().unwrap());
+    let diagnosis = answer.json();
+    let find = |diagnosis: &Value, check: &str| {
+        diagnosis["lines"].as_array().unwrap().iter().find(|line| line["check"] == check).unwrap().clone()
+    };
+    let onnx = find(&diagnosis, "onnx runtime");
+    assert_eq!((&onnx["verdict"], &onnx["fix"]), (&"warning".into(), &"unset ORT_DYLIB_PATH".into()), "{onnx}");
+    if !may_mount() {
+        return;
+    }
+    let folder = Home::new();
+    std::fs::create_dir(folder.file("home")).unwrap();
+    for (megabytes, verdict, code) in [("64", "fail", 3), ("900", "warning", 0)] {
+        let script = format!(
+            "mount -t tmpfs -o size={megabytes}m tmpfs \"$DIR/home\"\n\
+             \"$ASSAY\" --home \"$DIR/home\" --quiet doctor --json --exchange-url http://127.0.0.1:1"
+        );
+        let answer = in_namespace(&script, &folder);
+        let disk = find(&answer.json(), "disk");
+        assert_eq!((answer.code, text(&disk["verdict"])), (code, verdict), "{disk}");
+        assert!(text(&disk["found"]).contains("MB free") && text(&disk["fix"]).contains("du -sh"), "{disk}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Jobs under a real server: its own, and those of workers on other machines.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use assay_store::database::{JobStatus, ScheduledJob};
@@ -92,5 +93,52 @@ fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
     assert_eq!(result["weights_hash"], calm_weights(&calm, 2, STEPS));
     assert_eq!(home.json(&["run", "show", text(&result["run_id"])])["attempts"], 2);
     here.kill();
+    server.kill();
+}
+
+/// A certificate for `localhost` by an authority that nobody knows; the authority's, the
+/// server's, and its key.
+fn certificate(folder: &Home) -> [String; 3] {
+    let script = r#"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 \
+            -subj "/CN=tests" -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign"
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj "/CN=localhost"
+        printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n' >extensions
+        openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out cert.pem
+    "#;
+    let made = Command::new("sh").args(["-euc", script]).current_dir(folder.path()).output();
+    let made = Answer::of(&made.expect("openssl is needed: on Debian, apt-get install openssl"));
+    assert_eq!(made.code, 0, "{}", made.err);
+    ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.file(name).display().to_string())
+}
+
+#[test]
+fn a_worker_joins_over_tls_and_trusts_nobody_else() {
+    let (home, elsewhere, files) = (with_candles(CANDLES), Home::new(), Home::new());
+    let [authority, chain, private] = certificate(&files);
+    let options = ["--job-slots", "0", "--tls-cert", &chain, "--tls-key", &private];
+    let server = Up::start(&home, &[&options[..], &["--public-url", "https://localhost"]].concat());
+    let port = server.url().rsplit(':').next().unwrap().trim_end_matches('/').to_owned();
+    assert!(server.url().starts_with("https://"));
+    let join = |url: &str, more: &[&str]| {
+        let mut command = elsewhere.command(&["worker", "--join", url, "--threads", "1", "--quiet"]);
+        command.args(more).env("ASSAY_API_KEY", server.key());
+        command
+    };
+    let url = format!("https://localhost:{port}");
+    // Not without the authority, nor without TLS, nor under another name.
+    for (url, more) in [
+        (url.clone(), &[][..]),
+        (format!("http://localhost:{port}"), &[][..]),
+        (format!("https://127.0.0.1:{port}"), &["--tls-ca", &authority][..]),
+    ] {
+        Answer::of(&join(&url, more).output().unwrap()).expect(1, &["did not join"]);
+    }
+    let platform = Platform::of(&home);
+    let job = platform.submit(&training(1, 2_560));
+    let worker = Running::of(join(&url, &["--tls-ca", &authority]).spawn().unwrap());
+    let result = platform.done(&job);
+    assert_eq!(result["weights_hash"], calm_weights(&with_candles(CANDLES), 1, 2_560));
+    worker.kill();
     server.kill();
 }

@@ -13,6 +13,7 @@ mod support;
 
 mod backtest;
 mod bad_input;
+mod canaries;
 mod data;
 mod demo;
 mod disk;

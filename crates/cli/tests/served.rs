@@ -20,23 +20,30 @@ pub struct Up {
 impl Up {
     /// Starts it without the demo and without a log.
     pub fn start(home: &Home, more: &[&str]) -> Self {
-        Self::run(home, Stdio::null(), &[&["--without-demo"], more].concat())
+        Self::run(home, Stdio::null(), &[&["--without-demo"], more].concat(), &[])
     }
 
     /// Starts it without the demo, its log appended to the file `log`.
     pub fn logged(home: &Home, log: &Path, more: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(log).unwrap();
-        Self::run(home, log.into(), &[&["--without-demo"], more].concat())
+        Self::run(home, log.into(), &[&["--without-demo"], more].concat(), &[])
+    }
+
+    /// The same with variables of its own.
+    pub fn within(home: &Home, log: &Path, more: &[&str], variables: &[(&str, &str)]) -> Self {
+        let log = File::options().create(true).append(true).open(log).unwrap();
+        Self::run(home, log.into(), &[&["--without-demo"], more].concat(), variables)
     }
 
     /// Starts it as a stranger does.
     pub fn plain(home: &Home) -> Self {
-        Self::run(home, Stdio::null(), &[])
+        Self::run(home, Stdio::null(), &[], &[])
     }
 
-    fn run(home: &Home, log: Stdio, more: &[&str]) -> Self {
+    fn run(home: &Home, log: Stdio, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = home.command(&["up", "--listen", "127.0.0.1:0", "--json"]);
         command.env_remove("ASSAY_DATABASE").env_remove("ASSAY_JOBS_DB").args(more);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -94,6 +101,10 @@ impl Up {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn command_line(&self) -> Vec<u8> {

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_store::database::{Delivery, DeliveryOutcome, DeliveryReport, Destination, Setback, StoredSignal};
+use assay_store::database::{
+    Delivery, DeliveryOutcome, DeliveryReport, Destination, DestinationRight, Setback, StoredSignal,
+};
 use assay_types::Secret;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,6 +26,8 @@ const PAGE: u32 = 32;
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// Between looks at a table of signals that lacks the next one and has a later one.
 const HOLE_RETRY: Duration = Duration::from_secs(10);
+/// How long what the database said of a destination's right to hear holds.
+const RIGHT_FRESH: Duration = Duration::from_millis(500);
 /// Between looks whether everything is stopped still.
 const RESUME_POLL: Duration = Duration::from_millis(100);
 
@@ -44,8 +48,15 @@ pub(crate) struct Courier {
 struct Place {
     destination: Destination,
     secret: Option<Secret>,
+    /// What it may be sent, and when that was asked; `None` before.
+    right: Option<(DestinationRight, Instant)>,
+}
+
+impl Place {
     /// Whether it belongs to whom the model's stream belongs: nobody else hears what is said on paper.
-    hears_paper: bool,
+    fn hears_paper(&self) -> bool {
+        matches!(self.right, Some((DestinationRight::Hears { hears_paper: true }, _)))
+    }
 }
 
 /// How waiting ended.
@@ -88,21 +99,43 @@ impl Courier {
     pub async fn run(mut self) {
         self.shared.prune(&self.destination_id).await;
         while let Some(destination) = self.read().await {
-            let hears_paper = match self.shared.database.stream_of_model(&destination.model_id).await {
-                Ok(stream) => stream.is_none_or(|stream| stream.owner == destination.owner),
-                Err(error) => {
-                    self.database_is_away(&error).await;
-                    continue;
-                }
-            };
             match open_secret(&self.shared.vault, &destination) {
-                Ok(secret) => self.serve(Place { destination, secret, hears_paper }).await,
+                Ok(secret) => self.serve(Place { destination, secret, right: None }).await,
                 Err(error) => {
-                    let refusal = Refusal::last(error.to_string());
-                    if self.report(&destination, destination.next_seq, Vec::new(), Some(&refusal)).await.is_none() {
-                        self.pause(DATABASE_RETRY).await;
-                    }
+                    self.give_up(&destination, &Refusal::last(error.to_string())).await;
                 }
+            }
+        }
+    }
+
+    /// Pauses the destination until its owner lets it go on; the row as it is now.
+    async fn give_up(&mut self, destination: &Destination, refusal: &Refusal) -> Option<Destination> {
+        let paused = self.report(destination, destination.next_seq, Vec::new(), Some(refusal)).await;
+        if paused.is_none() {
+            self.pause(DATABASE_RETRY).await;
+        }
+        paused
+    }
+
+    /// Asks again what may be sent: a model may have become private, a user may have been shut
+    /// out since the destination was added. An error says how sending ends.
+    async fn check_right(&mut self, place: &mut Place) -> Result<(), Ended> {
+        if place.right.is_some_and(|(_, asked)| asked.elapsed() < RIGHT_FRESH) {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        match self.shared.database.destination_right(&self.destination_id).await {
+            Ok(None) => Err(Ended::Held),
+            Ok(Some(right)) => match right.refusal() {
+                Some(reason) => Err(Ended::Refused(Refusal::last(reason))),
+                None => {
+                    place.right = Some((right, asked));
+                    Ok(())
+                }
+            },
+            Err(error) => {
+                self.database_is_away(&error).await;
+                Err(Ended::Held)
             }
         }
     }
@@ -184,7 +217,11 @@ impl Courier {
             if signal.seq != next_seq {
                 break;
             }
-            if &*signal.mode != "live" && !place.hears_paper {
+            if let Err(end) = self.check_right(place).await {
+                ended = end;
+                break;
+            }
+            if &*signal.mode != "live" && !place.hears_paper() {
                 next_seq += 1;
                 continue;
             }
@@ -206,7 +243,8 @@ impl Courier {
                 }
             }
         }
-        if confirmed.is_empty() && next_seq == place.destination.next_seq {
+        let is_refused = matches!(ended, Ended::Refused(_));
+        if confirmed.is_empty() && next_seq == place.destination.next_seq && !is_refused {
             if matches!(ended, Ended::Confirmed) {
                 tracing::error!(destination = self.destination_id, next_seq, "the table of signals has a hole");
                 self.pause(HOLE_RETRY).await;
@@ -237,10 +275,20 @@ impl Courier {
         }
     }
 
-    async fn heartbeat(&mut self, place: &Place) {
+    async fn heartbeat(&mut self, place: &mut Place) {
         self.next_heartbeat = Instant::now() + self.shared.settings.heartbeat;
         if !place.destination.heartbeats {
             return;
+        }
+        match self.check_right(place).await {
+            Ok(()) => {}
+            Err(Ended::Refused(refusal)) => {
+                if let Some(paused) = self.give_up(&place.destination, &refusal).await {
+                    place.destination = paused;
+                }
+                return;
+            }
+            Err(_) => return,
         }
         let message = Message::heartbeat(&place.destination.model_id, place.destination.next_seq, now_ms());
         if let Ended::Refused(refusal) = self.send(place, &message).await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use assay_types::Secret;
 use async_nats::connection::State;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::context::Context;
@@ -34,14 +35,60 @@ pub(crate) struct Nats {
 type Kept = Mutex<Option<Context>>;
 
 struct Server {
-    url: String,
+    address: Address,
     timeout: Duration,
+}
+
+/// Where a server is, and what it is told of us: the client neither uses a login that is in the address
+/// nor keeps it out of its logs.
+struct Address {
+    url: String,
+    /// A user with a password, or a token.
+    login: Option<(String, Option<Secret>)>,
+}
+
+impl Address {
+    /// The parts of `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT]`.
+    fn of(url: &Secret) -> Self {
+        let text = url.reveal();
+        let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let Some((login, host)) = authority.rsplit_once('@') else {
+            return Self { url: text.to_owned(), login: None };
+        };
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) => (user, Some(Secret::new(decoded(password)))),
+            None => (login, None),
+        };
+        Self { url: format!("{scheme}://{host}{path}"), login: Some((decoded(user), password)) }
+    }
+}
+
+/// A part of a URL without its escapes of the form `%2F`.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut plain, mut index) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(&byte) = bytes.get(index) {
+        let escape = text.get(index + 1..index + 3).filter(|_| byte == b'%');
+        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                plain.push(escaped);
+                index += 3;
+            }
+            None => {
+                plain.push(byte);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
 }
 
 impl Nats {
     pub fn new(settings: &GatewaySettings) -> Option<Self> {
-        let url = settings.nats_url.as_ref()?.reveal().to_owned();
-        let server = Arc::new(Server { url, timeout: settings.send_timeout });
+        let address = Address::of(settings.nats_url.as_ref()?);
+        let server = Arc::new(Server { address, timeout: settings.send_timeout });
         Some(Self { server, client: Apart::new("assay-nats") })
     }
 
@@ -97,12 +144,19 @@ impl Server {
             return Ok(context.clone());
         }
         *kept = None;
-        let client = ConnectOptions::new()
+        let options = match &self.address.login {
+            Some((user, Some(password))) => {
+                ConnectOptions::with_user_and_password(user.clone(), password.reveal().to_owned())
+            }
+            Some((token, None)) => ConnectOptions::with_token(token.clone()),
+            None => ConnectOptions::new(),
+        };
+        let client = options
             .name("assay")
             .connection_timeout(self.timeout)
             .request_timeout(Some(self.timeout))
             .max_reconnects(1)
-            .connect(self.url.as_str())
+            .connect(self.address.url.as_str())
             .await
             .map_err(|error| Refusal::passing(format!("NATS cannot be reached: {}", error.kind())))?;
         let mut context = async_nats::jetstream::new(client);
@@ -121,5 +175,26 @@ impl Server {
         }
         *kept = Some(context.clone());
         Ok(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_no_part_of_the_address() {
+        let of = |url: &str| {
+            let Address { url, login } = Address::of(&Secret::new(url.to_owned()));
+            (url, login.map(|(user, password)| (user, password.map(|password| password.reveal().to_owned()))))
+        };
+        assert_eq!(of("nats://host:4222"), ("nats://host:4222".to_owned(), None));
+        assert_eq!(of("host"), ("host".to_owned(), None));
+        let password = Some("p@s/s:%w".to_owned());
+        let expected = ("tls://host:1/x".to_owned(), Some(("ann".to_owned(), password)));
+        assert_eq!(of("tls://ann:p%40s%2fs:%25w@host:1/x"), expected);
+        assert_eq!(of("s3cret@host"), ("nats://host".to_owned(), Some(("s3cret".to_owned(), None))));
+        assert_eq!(decoded("100%"), "100%");
+        assert_eq!(decoded("%e4%"), "\u{fffd}%");
     }
 }

@@ -17,6 +17,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How often what has ended is removed, and metrics are tidied.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
+/// Refusals of requests without a credential that the audit log keeps.
+const KEPT_REFUSALS: u32 = 10_000;
+
 /// Waits until the server stops.
 pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     // The sender lives in the state, which outlives its receivers.
@@ -64,12 +67,13 @@ where
     }
 }
 
-/// Removes what has ended: sessions, nonces, kept replies, old events.
+/// Removes what has ended: sessions, nonces, kept replies, old events, old refusals of nobody.
 async fn tidy(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Result<(), JobError> {
     loop {
         let now = now_ms();
         state.platform.prune_access(now, now - KEPT_MS).await?;
         state.platform.prune_events().await?;
+        state.platform.prune_refusals(KEPT_REFUSALS).await?;
         observe::start_metrics();
         tokio::select! {
             () = tokio::time::sleep(TIDY_EVERY) => {}

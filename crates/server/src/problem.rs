@@ -34,8 +34,12 @@ pub enum Code {
     CheckFailed,
     /// The request took too long.
     Timeout,
-    /// Too many requests, jobs or streams.
+    /// Too many requests or sockets.
     TooMany,
+    /// The user has as many of something as one may have.
+    Quota,
+    /// As much heavy work as fits is under way.
+    Busy,
     /// The platform is stopped; resume it first.
     Stopped,
     /// Something failed here.
@@ -46,7 +50,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -60,7 +64,9 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::CheckFailed,
         Self::TooMany,
+        Self::Quota,
         Self::Internal,
+        Self::Busy,
         Self::Unavailable,
     ];
 
@@ -80,6 +86,8 @@ impl Code {
             Self::CheckFailed => "check_failed",
             Self::Timeout => "timeout",
             Self::TooMany => "too_many",
+            Self::Quota => "quota",
+            Self::Busy => "busy",
             Self::Stopped => "stopped",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
@@ -115,7 +123,11 @@ impl Code {
             Self::UnsupportedMediaType => "The body is not of the type that is read here. Send the type named.",
             Self::CheckFailed => "A check ran and did not hold; `detail` says which. The data are not what they claim.",
             Self::Timeout => "The request took too long, perhaps because its body trickled in. Send it again.",
-            Self::TooMany => "Too many requests, jobs, streams or sockets. Wait as long as Retry-After says.",
+            Self::TooMany => "Too many requests or sockets. Wait as long as Retry-After says.",
+            Self::Quota => {
+                "The user has as many unfinished jobs, running streams or destinations as one may have. End one first."
+            }
+            Self::Busy => "As much heavy work as fits is under way here. Try again as Retry-After says.",
             Self::Stopped => "The platform is stopped. Resume it first: it needs an explicit resume.",
             Self::Internal => "Something failed here. The server's log has the details under the X-Request-Id.",
             Self::Unavailable => "A database or another part is away. Try again as Retry-After says.",
@@ -136,9 +148,9 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CheckFailed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::Quota => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -173,7 +185,7 @@ impl Problem {
             code,
             detail: detail.into(),
             field: None,
-            retry_after_s: (code == Code::Unavailable).then_some(1),
+            retry_after_s: matches!(code, Code::Unavailable | Code::Busy).then_some(1),
         }
     }
 
@@ -232,7 +244,7 @@ impl From<JobError> for Problem {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
             (JobError::Database(DatabaseError::ServerReplaced { .. }), _) => Code::Unavailable,
-            (JobError::Database(DatabaseError::Quota { .. }), _) => Code::TooMany,
+            (JobError::Database(DatabaseError::Quota { .. }), _) => Code::Quota,
             (JobError::Database(DatabaseError::JobState { .. }), _) => Code::Conflict,
             (JobError::Database(DatabaseError::UnknownJob { .. }), _) => Code::NotFound,
             // Where things lie on this machine is nobody's business over the network.

@@ -80,6 +80,8 @@ pub(crate) struct Access {
     pub credentials: Credentials,
     pub by_address: Buckets,
     pub by_credential: Buckets,
+    /// Entries of the audit log that an address without a credential may cause.
+    pub by_refusal: Buckets,
     /// Open sockets of the event stream.
     pub sockets: Arc<Semaphore>,
 }
@@ -87,6 +89,10 @@ pub(crate) struct Access {
 /// Seconds' worth of requests that may come at once.
 const ADDRESS_BURST_S: u32 = 10;
 const CREDENTIAL_BURST_S: u32 = 2;
+/// Entries of the audit log per second for requests of one address without a credential, and how
+/// many seconds' worth may come at once.
+const REFUSALS_PER_SECOND: u32 = 1;
+const REFUSAL_BURST_S: u32 = 60;
 
 impl Access {
     fn new(options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
@@ -96,6 +102,7 @@ impl Access {
             credentials,
             by_address: Buckets::new(limits.address_per_second, ADDRESS_BURST_S),
             by_credential: Buckets::new(limits.credential_per_second, CREDENTIAL_BURST_S),
+            by_refusal: Buckets::new(REFUSALS_PER_SECOND, REFUSAL_BURST_S),
             sockets: Arc::new(Semaphore::new(limits.sockets)),
             options,
         })

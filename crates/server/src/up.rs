@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use assay_gateway::GatewaySettings;
 use assay_jobs::JobError;
+use assay_jobs::jobs::doctor::SERVER_ADDRESS;
 use assay_store::Home;
 use assay_store::database::DatabaseLocation;
 use assay_types::Secret;
@@ -72,6 +73,7 @@ pub fn up(request: UpRequest, ready: impl FnOnce(&Ready) -> Result<(), JobError>
         let new_owner_key = request.new_owner_key;
         let settings = request.settings()?;
         let database = settings.state.platform.to_string();
+        let address = settings.state.home.path().join(SERVER_ADDRESS);
         let mut signals = Signals::new()?;
         let server = Server::start(settings).await?;
         let problem = |problem: Problem| JobError::Failed(problem.detail);
@@ -79,6 +81,7 @@ pub fn up(request: UpRequest, ready: impl FnOnce(&Ready) -> Result<(), JobError>
             None if new_owner_key => Some(another_owner_key(server.state()).await.map_err(problem)?),
             key => key,
         };
+        assay_store::write_atomic(&address, server.url().as_bytes())?;
         ready(&Ready { url: server.url(), owner_key, database })?;
         tracing::info!(address = %server.address(), "ready");
         let is_replaced = tokio::select! {

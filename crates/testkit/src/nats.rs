@@ -21,6 +21,8 @@ pub struct NatsServer {
     folder: PathBuf,
     address: SocketAddr,
     keeper: Option<Child>,
+    /// More arguments of the server.
+    more: Vec<String>,
 }
 
 impl NatsServer {
@@ -30,6 +32,19 @@ impl NatsServer {
     /// When the program is missing, naming the Debian package, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same for those who have a login alone.
+    ///
+    /// # Panics
+    /// As [`NatsServer::start`].
+    #[must_use]
+    pub fn start_for(user: &str, password: &str) -> Self {
+        Self::start_with(&["--user", user, "--pass", password])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let program = program().expect(ABSENT);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -39,7 +54,8 @@ impl NatsServer {
         let free = TcpListener::bind("127.0.0.1:0").expect("loopback gives a port");
         let address = free.local_addr().expect("a bound socket has an address");
         drop(free);
-        let mut server = Self { program, folder, address, keeper: None };
+        let mut server =
+            Self { program, folder, address, keeper: None, more: more.iter().map(|text| (*text).to_owned()).collect() };
         server.resume();
         server
     }
@@ -77,6 +93,7 @@ impl NatsServer {
             .arg(&self.program)
             .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
             .arg(self.folder.join("data"))
+            .args(&self.more)
             .arg("-l")
             .arg(&log)
             .stdin(Stdio::piped())

@@ -21,7 +21,7 @@ const IN_USE_MS: i64 = 2_000;
 /// How long a process may take to end after its last word.
 const END_GRACE: Duration = Duration::from_secs(5);
 /// Variables of the worker that are no matter of its jobs.
-const PRIVATE_VARIABLES: [&str; 12] = [
+const PRIVATE_VARIABLES: [&str; 13] = [
     "ASSAY_API_KEY",
     "ASSAY_KEY_FILE",
     "ASSAY_DATABASE",
@@ -34,6 +34,8 @@ const PRIVATE_VARIABLES: [&str; 12] = [
     "ASSAY_KAFKA_PASSWORD",
     "ASSAY_RPC_URL",
     "PGPASSWORD",
+    // May hold the collector's token.
+    "OTEL_EXPORTER_OTLP_HEADERS",
 ];
 
 /// What the holder of the lease wants of a job.
@@ -52,6 +54,8 @@ pub struct Process {
     child: Child,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
+    /// How long it may say nothing.
+    silence: Duration,
 }
 
 impl Process {
@@ -67,7 +71,7 @@ impl Process {
         let closed = || failed("speak with")(std::io::ErrorKind::BrokenPipe.into());
         let input = child.stdin.take().ok_or_else(closed)?;
         let output = child.stdout.take().ok_or_else(closed)?;
-        let mut process = Self { child, input, lines: Lines::new(BufReader::new(output)) };
+        let mut process = Self { child, input, lines: Lines::new(BufReader::new(output)), silence: CHILD_SILENCE };
         // What is stored is JSON; anything else goes as a text that no request is.
         let request = serde_json::from_str(request).unwrap_or_else(|_| Value::String(request.to_owned()));
         process.order(&Order::Run(request)).await.map_err(failed("speak with"))?;
@@ -91,7 +95,7 @@ impl Process {
         let mut killed_at: Option<Instant> = None;
         let mut outcome = None;
         while outcome.is_none() {
-            let deadline = killed_at.unwrap_or(heard + CHILD_SILENCE);
+            let deadline = killed_at.unwrap_or(heard + self.silence);
             tokio::select! {
                 line = self.lines.next() => {
                     heard = Instant::now();
@@ -154,5 +158,51 @@ impl Process {
         if !ended && let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "the process of a job cannot be killed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A process that runs `script`; the folder is its home.
+    async fn process(folder: &tempfile::TempDir, script: &str) -> Process {
+        let program = folder.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let place = Place { program, home: folder.path().to_owned(), lake: None, threads: 1 };
+        Process::start(&place, "{}").await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_that_falls_silent_is_killed() {
+        assert_eq!(CHILD_SILENCE, Duration::from_secs(30));
+        let folder = tempfile::tempdir().unwrap();
+        let talk = "for word in 1 2 3 4 5 6; do echo '\"alive\"'; sleep 0.3; done; exec sleep 600";
+        let mut process = process(&folder, talk).await;
+        assert_eq!(process.silence, CHILD_SILENCE);
+        process.silence = Duration::from_secs(1);
+        let id = process.child.id().unwrap();
+        let (progress, _told) = watch::channel(None);
+        let (_wish, wishes) = watch::channel(Wish::GoOn);
+        let begun = Instant::now();
+        assert_eq!(process.listen(&progress, wishes).await, JobEnding::Interrupted);
+        // It talked for a second and a half, and was left alone for so long.
+        assert!(begun.elapsed() > Duration::from_millis(2_400), "{:?}", begun.elapsed());
+        assert!(!std::path::Path::new(&format!("/proc/{id}")).exists(), "it lives on");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_end_on_request_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = process(&folder, "exec sleep 600").await;
+        let (progress, _told) = watch::channel(None);
+        let (wish, wishes) = watch::channel(Wish::GoOn);
+        wish.send_replace(Wish::Cancel);
+        let begun = Instant::now();
+        assert_eq!(process.listen(&progress, wishes).await, JobEnding::Cancelled);
+        assert!((CANCEL_GRACE..2 * CANCEL_GRACE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
 }

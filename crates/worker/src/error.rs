@@ -74,8 +74,6 @@ impl WorkerError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            // What stood in the way of the files, such as a lock or a full disk, may go.
-            Self::Database(DatabaseError::Publish { .. }) => true,
             Self::Database(error) => error.is_retryable(),
             Self::Lake(error) => error.is_retryable(),
             // A connection that breaks in the middle of a call is told as unknown.

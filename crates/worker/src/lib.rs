@@ -25,5 +25,5 @@ pub use place::Place;
 pub use proto::workers_server::WorkersServer;
 pub use queue::{LEASE_MS, Queue};
 pub use remote::Remote;
-pub use service::WorkerService;
+pub use service::{AboutJob, WorkerService};
 pub use worker::{CANCEL_GRACE, CHILD_SILENCE, HEARTBEAT, Lane, Worker};

@@ -81,7 +81,7 @@ impl Queue {
     ) -> Result<(), WorkerError> {
         match self {
             Self::Local(database) => {
-                database.finish_job(lease, ending, now_ms(), || Ok(())).await?;
+                database.finish_job(lease, ending, now_ms()).await?;
                 Ok(())
             }
             Self::Remote(remote) => remote.finish(place, lease, ending).await,

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_lake::{ALL_TIME, Lake, LakeError};
 use assay_store::database::{DatabaseError, JobEnding, PlatformDatabase, ScheduledJob, WorkerLease};
@@ -25,8 +26,21 @@ use crate::proto::{
 };
 use crate::queue::LEASE_MS;
 
+/// Time between two heartbeats of a lease whose files are being put in place here.
+const KEEP_LEASE: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 5);
 /// Longest name of a worker.
 const MAX_WORKER_NAME: usize = 128;
+
+/// The job that an answer is about, in its extensions: of a lease that lends nothing there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutJob(pub String);
+
+/// An answer about a job.
+fn about<T>(job_id: &str, message: T) -> Response<T> {
+    let mut response = Response::new(message);
+    response.extensions_mut().insert(AboutJob(job_id.to_owned()));
+    response
+}
 
 /// Lends jobs to workers on other machines.
 #[derive(Clone)]
@@ -48,7 +62,6 @@ pub struct WorkerService {
 fn database_status(error: &DatabaseError) -> Status {
     let code = match error {
         DatabaseError::LeaseLost { .. } => Code::Aborted,
-        DatabaseError::Publish { source, .. } => return store_status(source),
         error if error.is_retryable() => Code::Unavailable,
         _ => Code::Internal,
     };
@@ -83,6 +96,30 @@ impl WorkerService {
         let lease: WorkerLease = lease.ok_or_else(|| Status::invalid_argument("lease: it is missing"))?.into();
         let job = self.database.leased_job(&lease).await.map_err(|error| database_status(&error))?;
         Ok((job, lease))
+    }
+
+    /// Works on files on a thread that may block, holding the lease meanwhile: no transaction
+    /// waits for a disk, and nobody else takes the job.
+    async fn holding<T: Send + 'static>(
+        &self,
+        lease: &mut WorkerLease,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let mut working = tokio::task::spawn_blocking(work);
+        let mut beat = tokio::time::interval(KEEP_LEASE);
+        loop {
+            tokio::select! {
+                done = &mut working => {
+                    let done = done.map_err(|error| Status::internal(error.to_string()))?;
+                    return done.map_err(|error| store_status(&error));
+                }
+                _ = beat.tick() => {
+                    let now = now_ms();
+                    let held = self.database.job_heartbeat(lease, None, now, now + LEASE_MS).await;
+                    held.map_err(|error| database_status(&error))?;
+                }
+            }
+        }
     }
 
     async fn load(&self, name: &str) -> Result<Candles, Status> {
@@ -130,19 +167,23 @@ impl Workers for WorkerService {
             return Ok(Response::new(LeaseReply { job: None }));
         };
         (self.on_change)();
-        remove_stale(&self.home, &leased.job.job_id, leased.lease.token);
         let dataset = (self.dataset_of)(&leased.job.request);
-        let trials = dataset.as_deref().map(|dataset| trials_on(&self.home, dataset)).transpose();
+        let (home, named, mut lease) = (self.home.clone(), dataset.clone(), leased.lease.clone());
+        let trials = move || {
+            remove_stale(&home, &leased.lease.job_id, leased.lease.token);
+            named.as_deref().map(|dataset| trials_on(&home, dataset)).transpose()
+        };
+        let trials = self.holding(&mut lease, trials).await?;
         let job = LeasedJob {
-            lease: Some(JobLease::from(&leased.lease)),
+            lease: Some(JobLease::from(&lease)),
             kind: leased.job.kind,
             request: leased.job.request,
             attempt: leased.job.attempts,
             lease_ms: u32::try_from(LEASE_MS).unwrap_or(u32::MAX),
             dataset,
-            trials: trials.map_err(|error| store_status(&error))?.unwrap_or_default(),
+            trials: trials.unwrap_or_default(),
         };
-        Ok(Response::new(LeaseReply { job: Some(job) }))
+        Ok(about(&lease.job_id, LeaseReply { job: Some(job) }))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatReply>, Status> {
@@ -195,7 +236,10 @@ impl Workers for WorkerService {
         let path = waiting.join(&first.path);
         let folder = path.parent().unwrap_or(&waiting);
         tokio::fs::create_dir_all(folder).await.map_err(io_status("create", folder))?;
-        let count = std::fs::read_dir(folder).map_err(io_status("read", folder))?.count();
+        let listed = folder.to_owned();
+        let counting = tokio::task::spawn_blocking(move || std::fs::read_dir(listed).map(Iterator::count)).await;
+        let count = counting.map_err(|error| Status::internal(error.to_string()))?;
+        let count = count.map_err(io_status("read", folder))?;
         if count > MAX_ARTEFACTS {
             return Err(Status::resource_exhausted(format!("a job leaves at most {MAX_ARTEFACTS} files")));
         }
@@ -207,32 +251,28 @@ impl Workers for WorkerService {
         }
         let bytes = received?;
         tokio::fs::rename(&temporary, &path).await.map_err(io_status("write", &path))?;
-        Ok(Response::new(ArtefactReply { bytes }))
+        Ok(about(&lease.job_id, ArtefactReply { bytes }))
     }
 
     async fn finish(&self, request: Request<FinishRequest>) -> Result<Response<FinishReply>, Status> {
         let FinishRequest { lease, ending } = request.into_inner();
-        let (_, lease) = self.held(lease).await?;
+        let (_, mut lease) = self.held(lease).await?;
         let ending: JobEnding = ending.ok_or_else(|| Status::invalid_argument("ending: it is missing"))?.into();
         if let JobEnding::Done(effects) = &ending {
             check_effects(effects)?;
         }
         let waiting = staging(&self.home, &lease.job_id, lease.token);
-        let leaves_files = matches!(ending, JobEnding::Done(_) | JobEnding::Cancelled);
-        let (home, folder) = (self.home.clone(), waiting.clone());
-        if leaves_files {
-            let kept = tokio::task::spawn_blocking(move || keep_objects(&home, &folder)).await;
-            let kept = kept.map_err(|error| Status::internal(error.to_string()))?;
-            kept.map_err(|error| store_status(&error))?;
+        if matches!(ending, JobEnding::Done(_) | JobEnding::Cancelled) {
+            let (home, folder) = (self.home.clone(), waiting.clone());
+            let put = move || keep_objects(&home, &folder).and_then(|()| publish(&home, &folder));
+            self.holding(&mut lease, put).await?;
         }
-        let (home, folder) = (self.home.clone(), waiting.clone());
-        let put = move || if leaves_files { publish(&home, &folder) } else { Ok(()) };
-        let finished = self.database.finish_job(&lease, &ending, now_ms(), put).await;
+        let finished = self.database.finish_job(&lease, &ending, now_ms()).await;
         finished.map_err(|error| database_status(&error))?;
         // The attempt is over; what is left only takes space.
         let _ = tokio::fs::remove_dir_all(&waiting).await;
         (self.on_change)();
-        Ok(Response::new(FinishReply {}))
+        Ok(about(&lease.job_id, FinishReply {}))
     }
 }
 
@@ -247,4 +287,80 @@ fn check_effects(effects: &assay_store::database::JobEffects) -> Result<(), Stat
         return Err(Status::invalid_argument(format!("runs: `{}` is no run's id", run_id.escape_default())));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_store::Trial;
+    use assay_store::database::{DatabaseLocation, JobEffects, JobStatus, NewAudit, NewJob};
+
+    use super::*;
+    use crate::artefact::TRIALS;
+    use crate::proto::finish_request::Ending;
+
+    /// A lock that others hold for a while stands for a slow disk.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn files_that_take_long_keep_the_lease_and_nobody_elses_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let location = DatabaseLocation::Sqlite(folder.path().join("platform.db"));
+        let database = PlatformDatabase::open(&location).await.unwrap();
+        let service = WorkerService {
+            database: database.clone(),
+            home: home.clone(),
+            lake: Lake::open_local(folder.path().join("lake")).unwrap(),
+            kinds: vec!["train"],
+            dataset_of: |_| None,
+            on_change: Arc::new(|| {}),
+        };
+        let new = NewJob { kind: "train".to_owned(), request: "{}".to_owned(), owner: "ada".to_owned() };
+        let job = database.submit_job(&new, 5, now_ms()).await.unwrap();
+        let ask = LeaseRequest { worker: "w".to_owned(), kinds: vec!["train".to_owned()] };
+        let leased = service.lease(Request::new(ask)).await.unwrap();
+        assert_eq!(leased.extensions().get(), Some(&AboutJob(job.job_id.clone())));
+        let lease = leased.into_inner().job.unwrap().lease.unwrap();
+        let waiting = staging(&home, &job.job_id, lease.token);
+        std::fs::create_dir_all(&waiting).unwrap();
+        let trial = Trial {
+            dataset: "d".to_owned(),
+            from_ms: 0,
+            to_ms: 1,
+            subject: "s".to_owned(),
+            sharpe_per_bar: None,
+            at_ms: 0,
+        };
+        std::fs::write(waiting.join(TRIALS), serde_json::to_string(&trial).unwrap()).unwrap();
+        let held = home.lock("trials").unwrap();
+        let done = JobEffects { result: "{}".to_owned(), ..JobEffects::default() };
+        let ending = Some(Ending::from(&JobEnding::Done(done)));
+        let finishing = tokio::spawn({
+            let service = service.clone();
+            async move { service.finish(Request::new(FinishRequest { lease: Some(lease), ending })).await }
+        });
+        // Longer than a heartbeat, so that the lease is held meanwhile.
+        let begun = std::time::Instant::now();
+        let mut leases = std::collections::BTreeSet::new();
+        while begun.elapsed() < KEEP_LEASE + Duration::from_millis(300) {
+            let noting = std::time::Instant::now();
+            let entry = NewAudit {
+                at: 1,
+                user_id: None,
+                credential: None,
+                action: "write".to_owned(),
+                subject: None,
+                address: None,
+            };
+            database.begin_audit(&entry).await.unwrap();
+            assert!(noting.elapsed() < Duration::from_millis(700), "others waited {:?}", noting.elapsed());
+            let now = database.job(&job.job_id).await.unwrap().unwrap();
+            assert_eq!(now.status, JobStatus::Running, "it ends with its files in place");
+            leases.insert(now.updated_at);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(leases.len() >= 2 && !finishing.is_finished(), "the lease was not held: {leases:?}");
+        drop(held);
+        finishing.await.unwrap().unwrap();
+        assert_eq!(database.job(&job.job_id).await.unwrap().unwrap().status, JobStatus::Done);
+        assert_eq!(home.trials().on("d", 0, 1).unwrap().len(), 1);
+    }
 }

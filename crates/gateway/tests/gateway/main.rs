@@ -12,6 +12,7 @@ mod kafka;
 mod kill;
 mod nats;
 mod receiver;
+mod rights;
 mod stop;
 mod support;
 mod webhook;

@@ -83,3 +83,27 @@ async fn heartbeats_come_while_nothing_is_said() {
     }
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_in_the_address_opens_a_server_and_is_told_to_nobody_else() {
+    const PASSWORD: &str = "p@ss/w%rd";
+    let server = NatsServer::start_for("ann", PASSWORD);
+    let platform = Platform::new().await;
+    platform.destination("one", DestinationKind::Nats, &signals_of(MODEL).unwrap()).await;
+    let wrong = platform.run(with_nats(&format!("nats://ann:other-word@{}", server.address())));
+    platform.publish(MODEL, 0..3).await;
+    let begun = tokio::time::Instant::now();
+    let refused = loop {
+        let destination = platform.database.destination("one").await.unwrap().unwrap();
+        if let Some(error) = destination.last_error {
+            break error;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(!refused.contains("other-word"), "{refused}");
+    wrong.end().await;
+    let right = platform.run(with_nats(&format!("nats://ann:p%40ss%2fw%25rd@{}", server.address())));
+    platform.reaches("one", 3, Duration::from_secs(20)).await;
+    right.end().await;
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use assay_gateway::{Backoff, Dispatcher, GatewaySettings, Hub, Published, seal_secret};
 use assay_store::database::{
     CommittedClose, DatabaseLocation, Destination, DestinationKind, NewDestination, PlatformDatabase, StoredSignal,
-    StreamMode,
+    StreamMode, UserRow,
 };
 use assay_store::{Home, Stop, Vault};
 use assay_types::{Action, Hash, Secret, Signal, SigningKey, sign};
@@ -127,7 +127,27 @@ impl Platform {
         rows.into_iter().map(|row| row.signal).collect()
     }
 
+    /// The user of all destinations, as they are now.
+    pub async fn user(&self, role: &str, active: bool) {
+        let user = UserRow {
+            user_id: "user".to_owned(),
+            number: 0,
+            name: "user".to_owned(),
+            role: role.to_owned(),
+            address: None,
+            active,
+            created_at: 0,
+        };
+        if self.database.user("user").await.unwrap().is_none() {
+            let owner = UserRow { user_id: "owner".to_owned(), role: "owner".to_owned(), ..user.clone() };
+            self.database.put_user(&owner).await.unwrap();
+            self.database.put_user(&user).await.unwrap();
+        }
+        self.database.change_user(&user).await.unwrap();
+    }
+
     pub async fn destination(&self, id: &str, kind: DestinationKind, target: &str) -> Destination {
+        self.user("trader", true).await;
         let secret = seal_secret(&self.vault, id, &Secret::new(SECRET.to_owned())).unwrap();
         let new = NewDestination {
             destination_id: id.to_owned(),
@@ -139,7 +159,7 @@ impl Platform {
             heartbeats: kind != DestinationKind::Webhook,
             next_seq: 0,
         };
-        self.database.insert_destination(&new, now_ms()).await.unwrap()
+        self.database.insert_destination(&new, 50, now_ms()).await.unwrap()
     }
 
     pub fn dispatcher(&self, settings: GatewaySettings) -> Dispatcher {

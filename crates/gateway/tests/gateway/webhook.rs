@@ -178,7 +178,7 @@ async fn who_is_not_the_owner_hears_nothing_of_paper() {
         limits: "{}".to_owned(),
         after: None,
     };
-    platform.database.insert_stream(&new, now_ms()).await.unwrap();
+    platform.database.insert_stream(&new, 50, now_ms()).await.unwrap();
     let receiver = Receiver::start(|_| Answer::Status(200)).await;
     platform.destination("one", DestinationKind::Webhook, &receiver.url()).await;
     let running = platform.run(settings());

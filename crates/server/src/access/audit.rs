@@ -1,4 +1,7 @@
-//! Notes every write before it is tried, and what became of it.
+//! Notes every write before it is tried, and what became of it. Of requests that come with no
+//! credential that holds, so many are noted as an address may fill the log with.
+
+use std::time::Instant;
 
 use assay_store::database::NewAudit;
 use axum::extract::{MatchedPath, Request, State};
@@ -15,6 +18,8 @@ use crate::state::ServerState;
 const MAX_SUBJECT: usize = 200;
 /// Routes that only compute or read, though they take a body.
 const READS_WITH_BODY: [&str; 3] = ["/api/", "/v1/graphql", "/graphql"];
+/// Routes that make something for one who has no credential yet.
+const SIGN_INS: [&str; 2] = ["/v1/session", "/v1/siwe/verify"];
 
 /// What a write was about, where only its answer tells: put into the answer's extensions.
 #[derive(Debug, Clone)]
@@ -28,33 +33,66 @@ pub(crate) async fn audit(State(state): State<ServerState>, request: Request, ne
     let Some(template) = template.filter(|template| !is_safe(request.method()) && is_write(template)) else {
         return next.run(request).await;
     };
+    let entry = entry(&request, format!("{} {template}", request.method()), subject(&template, request.uri().path()));
+    let limit = state.access.options.limits.request_timeout;
+    let counted = request.extensions().get::<Address>().map_or("", |address| &address.counted);
+    let is_noted_first = entry.user_id.is_some() || state.access.by_refusal.take(counted, 1, Instant::now()).is_ok();
+    let is_sign_in = SIGN_INS.contains(&template.as_str());
+    // Also here: the task outlives a request that was given up, and would wait for its body.
+    let answer = async move { in_time(limit, next.run(request)).await };
+    if is_noted_first {
+        return noted(state, entry, answer).await;
+    }
+    let response = answer.await;
+    if response.status().is_success() && is_sign_in {
+        // It made a session, whose token is in this answer alone.
+        return noted(state, entry, std::future::ready(response)).await;
+    }
+    metrics::counter!("assay_audit_unnoted_total").increment(1);
+    response
+}
+
+/// What is noted of a request.
+pub(crate) fn entry(request: &Request, action: String, subject: Option<String>) -> NewAudit {
     let caller = request.extensions().get::<Caller>();
-    let address = request.extensions().get::<Address>();
-    let entry = NewAudit {
+    let address = request.extensions().get::<Address>().map(|address| address.text.clone());
+    NewAudit {
         at: now_ms(),
         user_id: caller.map(|caller| caller.user_id.clone()),
         credential: caller.map(|caller| caller.credential.clone()),
-        action: format!("{} {template}", request.method()),
-        subject: subject(&template, request.uri().path()),
-        address: address.map(|Address(address)| address.clone()).filter(|address| !address.is_empty()),
-    };
+        action,
+        subject,
+        address: address.filter(|address| !address.is_empty()),
+    }
+}
+
+/// Notes that something is about to be tried, tries it in a task of its own, and notes what became
+/// of it. What cannot be noted is not tried.
+pub(crate) async fn noted(
+    state: ServerState,
+    entry: NewAudit,
+    answer: impl Future<Output = Response> + Send + 'static,
+) -> Response {
     let number = match state.platform.begin_audit(&entry).await {
         Ok(number) => number,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let limit = state.access.options.limits.request_timeout;
     let written = tokio::spawn(async move {
-        // Also here: the task outlives a request that was given up, and would wait for its body.
-        let response = in_time(limit, next.run(request)).await;
+        let response = answer.await;
         let subject = response.extensions().get::<Subject>().map(|subject| shortened(&subject.0));
-        let finished = state.platform.finish_audit(number, response.status().as_u16(), subject).await;
+        let status = response.extensions().get::<NotedStatus>().map_or(response.status().as_u16(), |noted| noted.0);
+        let finished = state.platform.finish_audit(number, status, subject).await;
         if let Err(error) = finished {
-            tracing::error!(%error, number, status = response.status().as_u16(), "the audit log lacks an outcome");
+            tracing::error!(%error, number, status, "the audit log lacks an outcome");
         }
         response
     });
     written.await.unwrap_or_else(|_| Problem::new(Code::Internal, "the request failed here").into_response())
 }
+
+/// The status to be noted, where that of the answer says nothing: put into the answer's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotedStatus(pub u16);
 
 /// The variable parts of a path, with `/` between.
 fn subject(template: &str, path: &str) -> Option<String> {

@@ -103,6 +103,37 @@ impl Credentials {
         }
     }
 
+    /// Whether what opened a socket holds still, and for whom: it was proven then, and what a
+    /// credential is proven against never changes, so no slow hash is computed again.
+    pub async fn check_again(
+        &self,
+        database: &PlatformDatabase,
+        presented: &Presented,
+        now_ms: i64,
+    ) -> Result<Caller, Problem> {
+        let text = match presented {
+            Presented::Key(text) => text,
+            Presented::Session(token) => return self.check_session(database, token, now_ms).await,
+        };
+        let (key_id, _) = parse_key(text.reveal()).ok_or_else(refused)?;
+        let proof = self.proof(text);
+        let fresh = recall(&self.keys, &proof).filter(|known| known.asked.elapsed() < FRESH);
+        let row = match fresh {
+            Some(known) => known.row,
+            None => {
+                let asked = Instant::now();
+                let row = database.credential(key_id).await?.ok_or_else(refused)?;
+                let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+                // Sockets of one key share an answer; what was not proven here is not remembered.
+                if let Some(known) = keys.get_mut(&proof) {
+                    *known = Remembered { row: row.clone(), asked };
+                }
+                row
+            }
+        };
+        caller_of(row, now_ms)
+    }
+
     async fn check_key(
         &self,
         database: &PlatformDatabase,
@@ -131,14 +162,7 @@ impl Credentials {
                 row
             }
         };
-        let has_ended = row.key.expires_at.is_some_and(|end| end <= now_ms);
-        let role = Role::parse(&row.role).filter(|_| row.active && !has_ended && row.key.revoked_at.is_none());
-        Ok(Caller {
-            role: role.ok_or_else(refused)?,
-            scopes: Scope::parse_all(&row.key.scopes),
-            credential: format!("key {}", row.key.key_id),
-            user_id: row.key.user_id,
-        })
+        caller_of(row, now_ms)
     }
 
     async fn check_session(&self, database: &PlatformDatabase, token: &Secret, now_ms: i64) -> Result<Caller, Problem> {
@@ -162,7 +186,12 @@ impl Credentials {
         })
     }
 
-    /// Forgets what is known, after a user, key or session was changed here.
+    /// Forgets one session, after it ended here.
+    pub fn forget_session(&self, session_hash: &str) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(session_hash);
+    }
+
+    /// Forgets what is known, after a user or key was changed here.
     pub fn forget_all(&self) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(|known| known.asked = past());
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -178,6 +207,18 @@ impl Credentials {
     fn is_proven(&self, proof: &[u8; 32], row: &CredentialRow) -> bool {
         recall(&self.keys, proof).is_some_and(|known| known.row.key.hash == row.key.hash)
     }
+}
+
+/// Who calls with a key, if it has not ended.
+fn caller_of(row: CredentialRow, now_ms: i64) -> Result<Caller, Problem> {
+    let has_ended = row.key.expires_at.is_some_and(|end| end <= now_ms);
+    let role = Role::parse(&row.role).filter(|_| row.active && !has_ended && row.key.revoked_at.is_none());
+    Ok(Caller {
+        role: role.ok_or_else(refused)?,
+        scopes: Scope::parse_all(&row.key.scopes),
+        credential: format!("key {}", row.key.key_id),
+        user_id: row.key.user_id,
+    })
 }
 
 /// A time at which nothing known is fresh any more.
@@ -201,4 +242,67 @@ fn remember<K: std::hash::Hash + Eq, T>(map: &Mutex<HashMap<K, Remembered<T>>>, 
 /// One answer for all that does not hold: it tells nobody what was nearly right.
 pub(super) fn refused() -> Problem {
     Problem::new(Code::Unauthenticated, "the credential does not hold: it is wrong, has ended or was revoked")
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_store::database::DatabaseLocation;
+
+    use super::super::{NewKey, begin_session};
+    use super::*;
+    use crate::clock::now_ms;
+    use assay_store::database::UserRow;
+
+    async fn database(folder: &tempfile::TempDir) -> PlatformDatabase {
+        let location = DatabaseLocation::Sqlite(folder.path().join("platform.db"));
+        let database = PlatformDatabase::open(&location).await.unwrap();
+        let user = UserRow {
+            user_id: "ada".to_owned(),
+            number: 0,
+            name: "ada".to_owned(),
+            role: "trader".to_owned(),
+            address: None,
+            active: true,
+            created_at: 0,
+        };
+        database.put_user(&user).await.unwrap();
+        database
+    }
+
+    #[tokio::test]
+    async fn one_session_is_forgotten_and_the_others_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, credentials) = (database(&folder).await, Credentials::new().unwrap());
+        let now = now_ms();
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            let (token, _) = begin_session(&database, "ada", None, &[Scope::Read], now).await.unwrap();
+            credentials.check_session(&database, &token, now).await.unwrap();
+            tokens.push(token);
+        }
+        credentials.forget_session(&session_hash(&tokens[0]));
+        let known = |token: &Secret| recall(&credentials.sessions, &session_hash(token)).is_some();
+        assert_eq!((known(&tokens[0]), known(&tokens[1])), (false, true));
+    }
+
+    /// Sockets ask again at any rate: no bucket is emptied, and no secret is hashed.
+    #[tokio::test]
+    async fn what_opened_a_socket_is_checked_again_without_a_guess() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, credentials) = (database(&folder).await, Credentials::new().unwrap());
+        let now = now_ms();
+        let key = NewKey::draw("ada", "bot", &[Scope::Read], now).await.unwrap();
+        database.put_key(&key.row).await.unwrap();
+        let presented = Presented::Key(key.text.clone());
+        let begun = Instant::now();
+        for _ in 0..500 {
+            let caller = credentials.check_again(&database, &presented, now).await.unwrap();
+            assert_eq!(caller.user_id, "ada");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(credentials.keys.lock().unwrap().is_empty(), "what was not proven is not remembered");
+        database.revoke_key(&key.row.key_id, now).await.unwrap();
+        let error = credentials.check_again(&database, &presented, now).await.unwrap_err();
+        assert_eq!(error.code, Code::Unauthenticated);
+    }
 }

@@ -21,9 +21,31 @@ use crate::state::ServerState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// The address of who asks, as text; empty where none is known.
-#[derive(Debug, Clone)]
-pub(crate) struct Address(pub String);
+/// The address of who asks; empty texts where none is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Address {
+    /// The whole address.
+    pub text: String,
+    /// What requests are counted by.
+    pub counted: String,
+}
+
+impl Address {
+    fn of(ip: Option<IpAddr>) -> Self {
+        ip.map_or_else(Self::default, |ip| Self { text: ip.to_string(), counted: counted_address(ip) })
+    }
+}
+
+/// One subscriber has one address of version 4, and at least 2^64 of version 6.
+fn counted_address(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
 
 /// A credential that did not hold; the request goes on to be noted, and is refused then.
 #[derive(Debug, Clone)]
@@ -74,12 +96,12 @@ pub(crate) async fn guard(State(state): State<ServerState>, request: Request, ne
 
 /// Finds out who calls, and counts it.
 pub(crate) async fn authenticate(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
-    let address = address_of(&state, &request).map_or_else(String::new, |ip| ip.to_string());
+    let address = Address::of(address_of(&state, &request));
     let cookie = state.session_cookie();
     let presented = Presented::of(request.headers(), cookie);
     let checked = match &presented {
         Ok(Some(presented)) => {
-            let gate = Gate { by_address: &state.access.by_address, address: &address };
+            let gate = Gate { by_address: &state.access.by_address, address: &address.counted };
             state.access.credentials.check(&state.platform, presented, &gate, now_ms()).await.map(Some)
         }
         Ok(None) => Ok(request.extensions().get::<Caller>().cloned()),
@@ -87,9 +109,9 @@ pub(crate) async fn authenticate(State(state): State<ServerState>, mut request: 
     };
     let counted = match &checked {
         Ok(Some(caller)) => state.access.by_credential.take(&counted_as(caller), 1, Instant::now()),
-        Ok(None) => state.access.by_address.take(&address, 1, Instant::now()),
+        Ok(None) => state.access.by_address.take(&address.counted, 1, Instant::now()),
         Err(problem) if problem.code != Code::Unauthenticated => return problem.clone().into_response(),
-        Err(_) => state.access.by_address.take(&address, GUESS_TOKENS, Instant::now()),
+        Err(_) => state.access.by_address.take(&address.counted, GUESS_TOKENS, Instant::now()),
     };
     if let Err(wait) = counted {
         return too_many(wait).into_response();
@@ -107,7 +129,7 @@ pub(crate) async fn authenticate(State(state): State<ServerState>, mut request: 
             request.extensions_mut().insert(Refused(problem));
         }
     }
-    request.extensions_mut().insert(Address(address));
+    request.extensions_mut().insert(address);
     next.run(request).await
 }
 
@@ -143,5 +165,20 @@ impl ServerState {
     /// The cookie of this server's sessions.
     pub(crate) fn session_cookie(&self) -> SessionCookie {
         SessionCookie { is_secure: self.access.options.is_secure() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_is_counted_once_however_many_addresses_it_has() {
+        let counted = |text: &str| counted_address(text.parse().unwrap());
+        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(counted("2001:db8:1:2::1"), counted("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
     }
 }

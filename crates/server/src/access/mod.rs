@@ -14,7 +14,7 @@ pub(crate) mod siwe;
 mod wallet;
 
 pub use audit::Subject;
-pub(crate) use audit::audit;
+pub(crate) use audit::{NotedStatus, audit, entry as audit_entry, noted};
 pub(crate) use buckets::Buckets;
 pub(crate) use credentials::{Credentials, Gate, Presented};
 pub(crate) use first_owner::new_user_id;

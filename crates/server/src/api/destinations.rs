@@ -23,7 +23,7 @@ use crate::problem::{Code, Problem};
 use crate::state::ServerState;
 
 /// Destinations of one user.
-pub(crate) const MAX_DESTINATIONS_PER_USER: u64 = 50;
+pub(crate) const MAX_DESTINATIONS_PER_USER: u32 = 50;
 /// Random bytes of a webhook's secret.
 const SECRET_BYTES: usize = 32;
 
@@ -183,10 +183,6 @@ async fn add(
     let target = target(&state, &request)?;
     let after = request.after.map(|after| signal_number("after", after)).transpose()?;
     hearing(&state, &caller, &request.model_id).await?;
-    if state.platform.count_destinations(&caller.user_id).await? >= MAX_DESTINATIONS_PER_USER {
-        let detail = format!("you have {MAX_DESTINATIONS_PER_USER} destinations, which is the limit; remove one first");
-        return Err(Problem::new(Code::TooMany, detail));
-    }
     let next = state.platform.next_seq(&request.model_id).await?;
     let destination_id = random_hex(16)?;
     let secret = match request.kind {
@@ -204,7 +200,7 @@ async fn add(
         heartbeats: request.heartbeats.unwrap_or(request.kind != Kind::Webhook),
         next_seq: after.map_or(next, |after| next.min(after + 1)),
     };
-    let added = state.platform.insert_destination(&new, now_ms()).await?;
+    let added = state.platform.insert_destination(&new, MAX_DESTINATIONS_PER_USER, now_ms()).await?;
     changed(&state);
     let subject = Subject(added.destination_id.clone());
     let secret = secret.map(|secret| secret.reveal().to_owned());

@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Gate, Presented, Scope};
+use crate::access::{Caller, Presented, Scope};
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiQuery};
 use crate::parts::stopped;
@@ -318,8 +318,7 @@ impl Listener {
 
     async fn recheck(&mut self) -> Result<(), End> {
         let Some(presented) = &self.presented else { return Ok(()) };
-        let gate = Gate { by_address: &self.state.access.by_address, address: "socket" };
-        match self.state.access.credentials.check(&self.state.platform, presented, &gate, now_ms()).await {
+        match self.state.access.credentials.check_again(&self.state.platform, presented, now_ms()).await {
             Ok(caller) => {
                 self.caller = caller;
                 Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use assay_gateway::{Backoff, GatewaySettings, Published};
 use assay_store::StopMark;
-use assay_store::database::{CommittedClose, NewStream, StoredSignal, StreamMode};
+use assay_store::database::{CommittedClose, NewStream, StoredSignal, StreamMode, UserRow};
 use assay_testkit::TcpProxy;
 use axum::http::StatusCode;
 use futures::{SinkExt as _, StreamExt as _};
@@ -44,7 +44,7 @@ async fn stream(routes: &Routes, model_id: &str, owner: &str, is_live: bool) {
         limits: "{}".to_owned(),
         after: None,
     };
-    routes.state.platform.insert_stream(&new, 1).await.unwrap();
+    routes.state.platform.insert_stream(&new, 10_000, 1).await.unwrap();
     if is_live {
         routes.state.platform.set_stream_limits(&stream_id, "{}", "{}", true, 2).await.unwrap();
     }
@@ -440,6 +440,16 @@ async fn what_is_added_is_delivered_by_the_running_server() {
     let proxy = TcpProxy::start(listener.local_addr().unwrap());
     let router = axum::Router::new().fallback(async || StatusCode::OK);
     tokio::spawn(async move { axum::serve(listener, router).await });
+    let user = UserRow {
+        user_id: "ann".to_owned(),
+        number: 0,
+        name: "ann".to_owned(),
+        role: "trader".to_owned(),
+        address: None,
+        active: true,
+        created_at: 1,
+    };
+    routes.state.platform.put_user(&user).await.unwrap();
     let (shutdown, watched) = watch::channel(false);
     let delivery = tokio::spawn(crate::delivery::run(routes.state.clone(), watched));
     let ann = caller("ann", Role::Trader);

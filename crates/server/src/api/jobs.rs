@@ -423,6 +423,6 @@ mod tests {
             assert_eq!(routes.post(&user, "/v1/jobs", &json!({ "kind": "check" })).await.0, StatusCode::CREATED);
         }
         let (status, problem) = routes.post(&user, "/v1/jobs", &json!({ "kind": "check" })).await;
-        assert_eq!((status, &problem["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("too_many")));
+        assert_eq!((status, &problem["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("quota")));
     }
 }

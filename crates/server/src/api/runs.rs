@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use assay_jobs::time_text::format_utc;
 use assay_store::database::RunRow;
-use assay_store::{RunFolder, StoreError};
+use assay_store::{RunFolder, StoreError, Vault};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -29,6 +29,8 @@ use crate::state::ServerState;
 
 /// Bytes of a file that are in memory at once.
 const CHUNK: usize = 64 << 10;
+/// Bytes that tell whether a file is sealed.
+const SEAL_HEAD: usize = 64;
 
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
@@ -315,7 +317,24 @@ async fn artefact(
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     };
+    if is_sealed(&folder, &name).await {
+        // Sealed with its private model; whoever may see the run is given what it says.
+        let opened = tokio::task::spawn_blocking(move || folder.read(&name)).await;
+        let opened = opened.map_err(|error| Problem::new(Code::Internal, format!("a thread ended early: {error}")))?;
+        let mut response = Response::new(Body::from(opened?));
+        set_headers(&mut response, kind);
+        return Ok(response);
+    }
     file(folder.file(&name), kind, &missing).await
+}
+
+/// Whether a file of the run is sealed.
+async fn is_sealed(folder: &RunFolder, name: &str) -> bool {
+    let mut head = Vec::with_capacity(SEAL_HEAD);
+    match tokio::fs::File::open(folder.file(name)).await {
+        Ok(file) => file.take(SEAL_HEAD as u64).read_to_end(&mut head).await.is_ok() && Vault::is_sealed(&head),
+        Err(_) => false,
+    }
 }
 
 fn unfinished(row: &RunRow) -> Problem {
@@ -337,13 +356,17 @@ async fn file(path: PathBuf, kind: &'static str, missing: &Problem) -> Result<Re
         Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(chunk), file)))
     });
     let mut response = Response::new(Body::from_stream(chunks));
+    set_headers(&mut response, kind);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(response)
+}
+
+fn set_headers(response: &mut Response, kind: &'static str) {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A page of a run is shown, but reaches nothing of this server's.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox allow-scripts"));
-    Ok(response)
 }
 
 #[cfg(test)]
@@ -384,6 +407,30 @@ mod tests {
         assert_eq!((&shown["run_id"], &shown["config"]), (&json!(RUN), &Value::Null));
         let (_, page) = routes.get(&user, "/v1/runs").await;
         assert_eq!(page["items"][0]["summary"]["equity_hash"], "ab");
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_at_rest_is_given_opened_to_its_owner_alone() {
+        let routes = with_run().await;
+        let folder = routes.state.settings.home.runs().folder(RUN);
+        let weights: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
+        folder.write("weights.safetensors", &weights).unwrap();
+        folder.write("policy.json", br#"{"layers":[]}"#).unwrap();
+        folder.write("artefacts.json", br#"{"weights.safetensors":"cid","policy.json":"cid"}"#).unwrap();
+        let path = |name: &str| format!("/v1/runs/{RUN}/artefacts/{name}");
+        let user = caller("u1", Role::Viewer);
+        let before = routes.get(&user, &path("weights.safetensors")).await;
+        for name in ["weights.safetensors", "policy.json"] {
+            folder.seal(name).unwrap();
+            let at_rest = std::fs::read(folder.file(name)).unwrap();
+            assert!(Vault::is_sealed(&at_rest), "{name}");
+        }
+        assert_eq!(routes.get(&user, &path("weights.safetensors")).await, before);
+        assert_eq!(routes.get(&user, &path("policy.json")).await, (StatusCode::OK, json!({ "layers": [] })));
+        for name in ["weights.safetensors", "policy.json"] {
+            let other = routes.get(&caller("u2", Role::Trader), &path(name)).await;
+            assert_eq!(other.0, StatusCode::NOT_FOUND);
+        }
     }
 
     #[tokio::test]

@@ -275,7 +275,7 @@ mod tests {
             limits: "{}".to_owned(),
             after: None,
         };
-        database.insert_stream(&stream, 1).await.unwrap();
+        database.insert_stream(&stream, 100, 1).await.unwrap();
         // The run as the home folder has it.
         let summary = json!({ "run_id": RUN, "status": "done", "attempts": 1, "algorithm": "ppo", "dataset": "a/B-C/1h",
             "seed": 1, "created_at_ms": 1, "timesteps": 1, "weights_hash": MODEL, "equity_hash": null,

@@ -95,7 +95,7 @@ async fn sign_in(
     ApiJson(SignIn { key }): ApiJson<SignIn>,
 ) -> Result<Response, Problem> {
     let now = now_ms();
-    let address = address.map_or_else(String::new, |Extension(Address(address))| address);
+    let address = address.map_or_else(String::new, |Extension(address)| address.counted);
     let gate = Gate { by_address: &state.access.by_address, address: &address };
     let presented = Presented::Key(Secret::new(key));
     let caller = state.access.credentials.check(&state.platform, &presented, &gate, now).await?;
@@ -119,8 +119,9 @@ async fn sign_out(
     let Some(Extension(Presented::Session(token))) = presented else {
         return Err(Problem::new(Code::NotFound, "the request carries a key, not a session; revoke a key instead"));
     };
-    state.platform.end_session(&session_hash(&token)).await?;
-    state.access.credentials.forget_all();
+    let hash = session_hash(&token);
+    state.platform.end_session(&hash).await?;
+    state.access.credentials.forget_session(&hash);
     let cleared = [(header::SET_COOKIE, state.session_cookie().clear())];
     Ok((StatusCode::NO_CONTENT, cleared).into_response())
 }

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::access::{Caller, Gate, Presented, Scope};
+use crate::access::{Caller, Presented, Scope};
 use crate::audience::{Hearing, hearing};
 use crate::clock::now_ms;
 use crate::extract::{ApiPath, ApiQuery};
@@ -41,8 +41,10 @@ const RESUME_POLL: Duration = Duration::from_millis(250);
 pub(crate) const TOO_SLOW: u16 = 4_008;
 /// How long a listener that is sent away may take to hear why.
 const FAREWELL: Duration = Duration::from_secs(30);
-/// How often it is looked whether the listener may still hear the model.
-const RECHECK: Duration = Duration::from_secs(5);
+/// How often it is looked whether the listener's credential still holds.
+const RECHECK: Duration = Duration::from_secs(2);
+/// At each how manyth of these looks it is asked, too, whether the listener may still hear the model.
+const HEARING_EVERY: u32 = 2;
 /// The code for a credential that ended, or a model that is private now.
 const NO_LONGER: u16 = 4_401;
 /// The code for a server that stops.
@@ -125,7 +127,9 @@ async fn stream(
             hearing,
             next_seq: 0,
             is_held: false,
+            rechecks: 0,
             _place: place,
+            _counted: Counted::new(),
         };
         // Gone is gone: whoever comes back says from where.
         let _ = listener.serve(from.after).await;
@@ -144,7 +148,26 @@ struct Listener {
     next_seq: u64,
     /// Whether signals wait because everything is stopped.
     is_held: bool,
+    rechecks: u32,
     _place: OwnedSemaphorePermit,
+    _counted: Counted,
+}
+
+/// A socket among those that are open.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new() -> Self {
+        let gauge = metrics::gauge!("assay_sockets", "stream" => "signals");
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 /// The listener is gone, or was sent away.
@@ -207,8 +230,7 @@ impl Listener {
     /// Sends a listener away whose credential has ended, or who may not hear the model any more.
     async fn recheck(&mut self) -> Result<(), Gone> {
         if let Some(presented) = &self.presented {
-            let gate = Gate { by_address: &self.state.access.by_address, address: "socket" };
-            match self.state.access.credentials.check(&self.state.platform, presented, &gate, now_ms()).await {
+            match self.state.access.credentials.check_again(&self.state.platform, presented, now_ms()).await {
                 Ok(caller) => self.caller = caller,
                 Err(problem) if problem.code == Code::Unauthenticated => {
                     return self.close(NO_LONGER, "the credential has ended").await;
@@ -216,6 +238,10 @@ impl Listener {
                 // The database is away; what is said comes from it too.
                 Err(_) => return Ok(()),
             }
+        }
+        self.rechecks = self.rechecks.wrapping_add(1);
+        if !self.rechecks.is_multiple_of(HEARING_EVERY) {
+            return Ok(());
         }
         match hearing(&self.state, &self.caller, &self.model_id).await {
             Ok(hearing) => self.hearing = hearing,

@@ -4,6 +4,7 @@ use assay_engine::{Limits, publish_phrase};
 use assay_store::database::{DatabaseError, Stream, StreamMode, StreamStatus};
 use assay_types::Money;
 use assay_types::time::format_utc;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -18,7 +19,7 @@ use crate::access::{Caller, Role, Scope};
 use crate::audience::hearing;
 use crate::clock::now_ms;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::live::{self, Comparison, NewStreamRequest, SourceRequest, limits_of};
+use crate::live::{self, Comparison, MAX_STREAMS_PER_USER, NewStreamRequest, SourceRequest, limits_of};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
@@ -345,7 +346,7 @@ async fn resume(
 ) -> Result<ApiJson<StreamView>, Problem> {
     let stream = own(&state, &caller, &stream_id).await?;
     body.checked()?;
-    let changing = state.platform.set_stream_status(&stream.stream_id, StreamStatus::Running, None, now_ms());
+    let changing = state.platform.resume_stream(&stream.stream_id, MAX_STREAMS_PER_USER, now_ms());
     changed(&state, &changing.await.map_err(conflict)?).await
 }
 
@@ -455,8 +456,11 @@ async fn signal_file(
 ) -> Result<impl IntoResponse, Problem> {
     let stream = readable(&state, &caller, &stream_id).await?;
     has_spoken(&state, &stream).await?;
-    let text = live::signal_file(&state, &stream).await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text))
+    let place = state.live.reading()?;
+    let file = live::signal_file(&state, &stream).await?;
+    // From here on a page at a time is in memory, for as long as the reader takes.
+    drop(place);
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(file.pieces())))
 }
 
 /// A stream beside the replay of the same candles: each difference with its cause.
@@ -473,7 +477,7 @@ async fn comparison(
 ) -> Result<ApiJson<Comparison>, Problem> {
     let stream = readable(&state, &caller, &stream_id).await?;
     has_spoken(&state, &stream).await?;
-    Ok(ApiJson(live::compare(&state, &stream).await?))
+    Ok(ApiJson(live::compare(&state, &stream, state.live.reading()?).await?))
 }
 
 async fn has_spoken(state: &ServerState, stream: &Stream) -> Result<(), Problem> {

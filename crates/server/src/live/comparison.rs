@@ -1,20 +1,26 @@
 //! Replay against live: where what was said differs from what a replay of the canonical
 //! candles says, each difference with its cause.
 
+use std::fmt::Display;
+
 use assay_engine::{PolicyStrategy, STALE_AFTER_MS};
 use assay_features::FeatureStream;
 use assay_jobs::JobError;
 use assay_lake::ALL_TIME;
 use assay_sim::PaperAccount;
-use assay_store::database::Stream;
+use assay_store::database::{StoredSignal, Stream};
 use assay_types::time::format_utc;
 use assay_types::{Action, Candle, Candles, FillRule, Hash, Money, Price, Signal};
 use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::ToSchema;
 
 use super::file::{Record, record};
 use super::model::{Model, in_workspace};
 use crate::state::ServerState;
+
+/// Differences that are listed; what comes after them is counted.
+const MAX_DIFFERENCES: usize = 10_000;
 
 /// Why live differs from the replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -54,8 +60,10 @@ pub struct Comparison {
     pub stream_id: String,
     /// Closes compared.
     pub closes: u64,
-    /// Every difference, in order.
+    /// The differences, in order; at most the first 10,000.
     pub differences: Vec<Difference>,
+    /// How many there are.
+    pub differences_total: u64,
     /// Equity of the paper account at the last close, in quote money.
     pub live_equity: String,
     /// Equity of a replay by itself at the last close, in quote money.
@@ -69,15 +77,31 @@ pub struct Comparison {
 ///
 /// # Errors
 /// [`JobError::Input`] before the first signal; when something stored does not read.
-pub(crate) async fn compare(state: &ServerState, stream: &Stream) -> Result<Comparison, JobError> {
+pub(crate) async fn compare(
+    state: &ServerState,
+    stream: &Stream,
+    place: OwnedSemaphorePermit,
+) -> Result<Comparison, JobError> {
     let record = record(state, stream).await?;
-    if record.signals.is_empty() {
+    if record.candles.is_empty() {
         return Err(JobError::Input(format!("stream {} has said nothing yet", stream.stream_id)));
     }
     let stream_id = stream.stream_id.clone();
     let first_ms = record.candles.open_time_ms[0];
     let before = super::history::stored_candles(state, &stream.feed).await?;
-    in_workspace(&state.settings, move |workspace| {
+    let (told, signals) = mpsc::channel(1);
+    let mut pages = record.pages();
+    let reading = async move {
+        while let Some(page) = pages.next().await.transpose() {
+            // Nobody listens any more after an error.
+            if told.send(page).await.is_err() {
+                return;
+            }
+        }
+    };
+    let comparing = in_workspace(&state.settings, move |workspace| {
+        // The work goes on when its caller hangs up, and so does its place.
+        let _place = place;
         let dataset = record.source.dataset();
         let lake = match workspace.lake.load(dataset, ALL_TIME) {
             Ok(candles) => candles,
@@ -88,10 +112,14 @@ pub(crate) async fn compare(state: &ServerState, stream: &Stream) -> Result<Comp
         let known_to = history.last().map_or(i64::MIN, |candle| candle.open_time_ms);
         let missing = |candle: &&Candle| candle.open_time_ms > known_to && candle.open_time_ms < first_ms;
         history.extend(before.iter().filter(missing));
-        Pair::new(&record, &history)?.run(stream_id, &lake)
-    })
-    .await
+        Pair::new(&record, &history)?.run(stream_id, &lake, signals)
+    });
+    let ((), compared) = tokio::join!(reading, comparing);
+    compared
 }
+
+/// Signals as they are read.
+type Signals = mpsc::Receiver<Result<Vec<StoredSignal>, JobError>>;
 
 /// The live account and the replay's, side by side.
 struct Pair<'a> {
@@ -103,6 +131,9 @@ struct Pair<'a> {
     live: PaperAccount,
     replay: PaperAccount,
     differences: Vec<Difference>,
+    differences_total: u64,
+    /// Whether the stored equity was explained already: one difference makes no others.
+    is_explained: bool,
 }
 
 impl<'a> Pair<'a> {
@@ -123,52 +154,73 @@ impl<'a> Pair<'a> {
             live: account()?,
             replay: account()?,
             differences: Vec::new(),
+            differences_total: 0,
+            is_explained: false,
         })
     }
 
-    fn run(mut self, stream_id: String, lake: &Candles) -> Result<Comparison, JobError> {
-        let (candles, rules) = (&self.record.candles, self.record.model.rules.clone());
+    fn run(mut self, stream_id: String, lake: &Candles, mut signals: Signals) -> Result<Comparison, JobError> {
+        let candles = &self.record.candles;
         let step_ms = candles.timeframe.ms();
-        let mut rows = vec![(candles.open_time_ms[0], rules.cash)];
-        for (index, stored) in self.record.signals.iter().enumerate() {
-            let seen = candles.get(index);
-            let place = lake.open_time_ms.binary_search(&seen.open_time_ms);
-            let canonical = place.map_or(seen, |place| lake.get(place));
-            let signal: Signal = serde_json::from_str(&stored.signal)
-                .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
-            let at = |cause, live: String, replay: String| Difference {
-                seq: stored.seq,
-                closed_at: format_utc(stored.closed_at),
-                cause,
-                live,
-                replay,
-            };
-            let before = self.live.clone();
-            let equity = self.live.close(&canonical)?;
-            if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
-                self.differences.push(at(Cause::Price, signal.price_ref.clone(), canonical.close.to_string()));
-            } else if let Some(cause) = self.equity_cause(&before, &canonical, equity, &stored.equity, &seen)? {
-                self.differences.push(at(cause, stored.equity.clone(), equity.to_string()));
+        let mut rows = vec![(candles.open_time_ms[0], self.record.model.rules.cash)];
+        let (mut closes, mut live_equity) = (0, String::new());
+        while let Some(page) = signals.blocking_recv() {
+            for stored in page? {
+                let seen = candles.get(closes);
+                let place = lake.open_time_ms.binary_search(&seen.open_time_ms);
+                let canonical = place.map_or(seen, |place| lake.get(place));
+                self.step_beside(&stored, &seen, &canonical)?;
+                rows.push((canonical.open_time_ms + step_ms, self.step_alone(&canonical)?));
+                closes += 1;
+                live_equity = stored.equity;
             }
-            let wanted = self.beside.decide(&canonical, self.live.inputs()).map(|decision| decision.target);
-            let wanted = wanted.map_or(Action::Hold, Action::from);
-            if wanted != signal.action {
-                let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
-                let is_held = signal.action == Action::Hold && !self.record.source.is_replay() && is_late;
-                let cause = if is_held { Cause::LateCandle } else { Cause::Action };
-                self.differences.push(at(cause, signal.action.to_string(), wanted.to_string()));
-            }
-            signal.action.target().into_iter().for_each(|target| self.live.decide(target));
-            rows.push((canonical.open_time_ms + step_ms, self.step_alone(&canonical)?));
         }
         Ok(Comparison {
             stream_id,
-            closes: self.record.signals.len() as u64,
+            closes: closes as u64,
             differences: self.differences,
-            live_equity: self.record.signals.last().map(|signal| signal.equity.clone()).unwrap_or_default(),
+            differences_total: self.differences_total,
+            live_equity,
             replay_equity: self.replay.equity().to_string(),
             replay_equity_hash: equity_hash(rows).to_string(),
         })
+    }
+
+    /// Follows what was said at one close, and notes where a replay says or has something else.
+    fn step_beside(&mut self, stored: &StoredSignal, seen: &Candle, canonical: &Candle) -> Result<(), JobError> {
+        let signal: Signal = serde_json::from_str(&stored.signal)
+            .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
+        let before = self.live.clone();
+        let equity = self.live.close(canonical)?;
+        if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
+            self.differ(stored, Cause::Price, &signal.price_ref, &canonical.close);
+        } else if let Some(cause) = self.equity_cause(&before, canonical, equity, &stored.equity, seen)? {
+            self.differ(stored, cause, &stored.equity, &equity);
+        }
+        let wanted = self.beside.decide(canonical, self.live.inputs()).map(|decision| decision.target);
+        let wanted = wanted.map_or(Action::Hold, Action::from);
+        if wanted != signal.action {
+            let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
+            let is_held = signal.action == Action::Hold && !self.record.source.is_replay() && is_late;
+            let cause = if is_held { Cause::LateCandle } else { Cause::Action };
+            self.differ(stored, cause, &signal.action, &wanted);
+        }
+        signal.action.target().into_iter().for_each(|target| self.live.decide(target));
+        Ok(())
+    }
+
+    fn differ(&mut self, stored: &StoredSignal, cause: Cause, live: &dyn Display, replay: &dyn Display) {
+        self.is_explained |= !matches!(cause, Cause::LateCandle | Cause::Action);
+        self.differences_total += 1;
+        if self.differences.len() < MAX_DIFFERENCES {
+            self.differences.push(Difference {
+                seq: stored.seq,
+                closed_at: format_utc(stored.closed_at),
+                cause,
+                live: live.to_string(),
+                replay: replay.to_string(),
+            });
+        }
     }
 
     fn step_alone(&mut self, candle: &Candle) -> Result<Money, JobError> {
@@ -190,12 +242,7 @@ impl<'a> Pair<'a> {
         seen: &Candle,
     ) -> Result<Option<Cause>, JobError> {
         let Ok(stored) = stored.parse::<Money>() else { return Ok(Some(Cause::Price)) };
-        if stored == equity
-            || self
-                .differences
-                .iter()
-                .any(|earlier| earlier.cause != Cause::LateCandle && earlier.cause != Cause::Action)
-        {
+        if stored == equity || self.is_explained {
             return Ok(None);
         }
         let open_matters = self.record.model.rules.fill_rule == FillRule::NextOpen;

@@ -179,7 +179,14 @@ impl Work<'_> {
         }
         for stream in wanted.values() {
             if desk.stream_ids().any(|id| id == stream.stream_id) {
-                desk.set_limits(&stream.stream_id, &limits_of(stream)?);
+                match limits_of(stream) {
+                    Ok(limits) => desk.set_limits(&stream.stream_id, &limits),
+                    // Without limits that read it says nothing more, and the others go on.
+                    Err(error) => {
+                        desk.remove(&stream.stream_id);
+                        fail(state, stream, &error).await?;
+                    }
+                }
                 desk.set_closing(&stream.stream_id, stream.closing.as_deref());
                 continue;
             }

@@ -33,15 +33,26 @@ pub(super) struct Ready {
 
 /// Puts a feed together as it stood when the last close was committed.
 pub(super) async fn prepare(state: &ServerState, feed: &str, streams: &[Stream]) -> Result<Ready, JobError> {
-    let first = streams.first().ok_or_else(|| JobError::Failed("a feed without streams".to_owned()))?;
-    let stored_source = source_of(first)?;
+    let mut source = Err(JobError::Failed("a feed without a stream that reads".to_owned()));
+    let mut readable: Vec<&Stream> = Vec::with_capacity(streams.len());
+    for stream in streams {
+        match source_of(stream).and_then(|found| limits_of(stream).map(|_| found)) {
+            Ok(found) => {
+                source = Ok(found);
+                readable.push(stream);
+            }
+            // One stream that does not read is no reason to end the others.
+            Err(error) => fail(state, stream, &error).await?,
+        }
+    }
+    let (streams, stored_source) = (readable, source?);
     let candles = stored_candles(state, feed).await?;
     let key = signing_key(state).await?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let mut desk = Desk::new(stored_source.dataset().clone(), key.clone(), threads);
     let models = load_models(state, streams.iter().map(|stream| stream.run_id.clone()).collect()).await?;
     let mut members = Vec::new();
-    for (stream, model) in streams.iter().zip(models) {
+    for (stream, model) in streams.into_iter().zip(models) {
         match model.and_then(|model| check_model(stream, model)) {
             Ok(model) => members.push((stream, model)),
             Err(error) if is_passing(&error) => return Err(error),

@@ -12,6 +12,8 @@ use crate::state::ServerState;
 
 /// Most streams that run at once.
 pub(crate) const MAX_STREAMS: usize = 10_000;
+/// Most of them of one user.
+pub(crate) const MAX_STREAMS_PER_USER: u32 = 1_000;
 
 /// A stream to begin; it is a paper stream.
 #[derive(Debug, Clone)]
@@ -64,7 +66,7 @@ pub async fn start_stream(state: &ServerState, request: NewStreamRequest) -> Res
     };
     // By the clock of its candles, since it says nothing of those that closed before.
     let began = state.live.options().clock.now_ms();
-    let stream = state.platform.insert_stream(&new, began).await?;
+    let stream = state.platform.insert_stream(&new, MAX_STREAMS_PER_USER, began).await?;
     state.live.changed.notify_one();
     Ok(stream)
 }

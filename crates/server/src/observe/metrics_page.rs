@@ -35,4 +35,13 @@ fn describe() {
     metrics::describe_gauge!("assay_http_connections", "Open connections");
     metrics::describe_gauge!("assay_sockets", "Open WebSockets by stream");
     metrics::describe_counter!("assay_part_restarts_total", "Restarts of parts of the server that failed, by part");
+    metrics::describe_counter!("assay_audit_unnoted_total", "Refused writes without a credential that are not noted");
+    metrics::describe_counter!("assay_signals_total", "Signals that were stored, by mode");
+    metrics::describe_counter!("assay_signals_late_total", "Signals that said HOLD because their candle was late");
+    metrics::describe_histogram!("assay_close_to_commit_seconds", "From a candle taken to its signals committed");
+    metrics::describe_gauge!("assay_feed_gaps", "Candles that an exchange never had, by feed");
+    metrics::describe_gauge!("assay_feed_filled", "Candles that came over REST, by feed");
+    metrics::describe_gauge!("assay_feed_connects", "Connections made, by feed");
+    metrics::describe_gauge!("assay_feed_malformed", "Messages that could not be read, by feed");
+    metrics::describe_gauge!("assay_feed_skew_ms", "The exchange's clock less ours, by feed");
 }

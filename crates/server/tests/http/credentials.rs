@@ -209,3 +209,45 @@ async fn who_asks_too_often_waits() {
     }
     site.ask("GET", "/v1/health", &[], None).await.is_problem(429, "too_many");
 }
+
+#[tokio::test]
+async fn a_subscriber_of_ipv6_is_counted_once() {
+    let limits = Limits { address_per_second: 1, ..Limits::default() };
+    let site = Site::with(AccessOptions { limits, behind_proxy: true, ..AccessOptions::default() }).await;
+    let ask = async |address: String| {
+        site.ask("GET", "/v1/health", &[("x-forwarded-for", &address)], None).await.status.as_u16()
+    };
+    let mut passed = 0;
+    for host in 0..40 {
+        passed += usize::from(ask(format!("2001:db8:1:2::{host:x}")).await == 200);
+    }
+    assert!((10..20).contains(&passed), "{passed} addresses of one subscriber were let through");
+    assert_eq!(ask("2001:db8:1:3::1".to_owned()).await, 200, "the neighbour has its own count");
+}
+
+#[tokio::test]
+async fn nobody_fills_the_audit_log_and_no_write_of_a_user_is_missing() {
+    let limits = Limits { address_per_second: 10_000, ..Limits::default() };
+    let site = Site::with(AccessOptions { limits, ..AccessOptions::default() }).await;
+    let eve = json!({ "name": "eve", "role": "owner" });
+    for _ in 0..100 {
+        site.ask("POST", "/v1/users", &[], Some(&eve)).await.is(401);
+        site.ask("POST", "/v1/session", &[], Some(&json!({ "key": "wrong" }))).await.is(401);
+    }
+    let (user, (cookie, _)) = (site.user("ada", "viewer", None).await, site.session(&site.key).await);
+    site.ask("GET", "/v1/me", &[("cookie", &cookie)], None).await.is(200);
+    let mut log = Vec::new();
+    while let Some(before) = log.last().map_or(Some(u64::MAX >> 1), |row: &assay_store::database::AuditEntry| {
+        Some(row.number).filter(|number| *number > 1)
+    }) {
+        log.extend(site.server.state().platform.audit_log(Some(before), 200).await.unwrap());
+    }
+    let refused = log.iter().filter(|row| row.tried.user_id.is_none() && row.status == Some(401)).count();
+    // A minute's worth at once, then one a second.
+    assert!((60..90).contains(&refused), "{refused} refusals of nobody are noted");
+    let noted = |action: &str, status: u16| {
+        log.iter().any(|row| row.tried.action == action && row.status == Some(status) && row.tried.subject.is_some())
+    };
+    assert!(noted("POST /v1/users", 201) && noted("POST /v1/session", 200));
+    assert!(log.iter().any(|row| row.tried.subject.as_ref() == Some(&user)));
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use assay_server::access::{AccessOptions, Limits};
-use assay_store::database::NewEvent;
+use assay_store::database::{NewEvent, NewStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -248,4 +248,47 @@ async fn sockets_have_callers_origins_heartbeats_and_an_end() {
     };
     assert_eq!(code, Some(1001));
     stopped.await.unwrap();
+}
+
+/// Whatever a socket is opened with, and wherever.
+#[tokio::test]
+async fn a_socket_ends_within_seconds_of_its_credential() {
+    let site = Site::start().await;
+    let me = site.get("/v1/me").await.json()["user_id"].as_str().unwrap().to_owned();
+    let stream = NewStream {
+        stream_id: "stream".to_owned(),
+        model_id: "m".to_owned(),
+        run_id: "run".to_owned(),
+        owner: me.clone(),
+        source: "{}".to_owned(),
+        feed: "feed".to_owned(),
+        limits: "{}".to_owned(),
+        after: None,
+    };
+    site.server.state().platform.insert_stream(&stream, 10, 1).await.unwrap();
+    for path in ["/v1/events", "/v1/stream/m"] {
+        let (key, key_id) = site.key_of(&me, &["read"]).await;
+        let (cookie, token) = site.session(&site.key).await;
+        let mut keyed = listen(&site, &key, path).await;
+        let mut signed_in = open(&site, path, &[("cookie", &cookie)]).await.unwrap();
+        let mut stays = listen(&site, &site.key, path).await;
+        for socket in [&mut keyed, &mut signed_in, &mut stays] {
+            assert_eq!(next(socket).await.unwrap()["type"], "hello");
+        }
+        site.with_key(&site.key, "DELETE", &format!("/v1/keys/{key_id}"), None).await.is(204);
+        let own = [("cookie", cookie.as_str()), ("x-csrf-token", token.as_str())];
+        site.ask("DELETE", "/v1/session", &own, None).await.is(204);
+        let ended = Instant::now();
+        for socket in [&mut keyed, &mut signed_in] {
+            let code = loop {
+                if let Err(code) = next(socket).await {
+                    break code;
+                }
+            };
+            assert_eq!(code, Some(4401), "{path}");
+        }
+        assert!(ended.elapsed() < Duration::from_secs(4), "{path}: {:?}", ended.elapsed());
+        let quiet = tokio::time::timeout(Duration::from_millis(2_500), next(&mut stays)).await;
+        assert!(quiet.is_err() || quiet.is_ok_and(|message| message.is_ok()), "{path}: another's socket ended");
+    }
 }

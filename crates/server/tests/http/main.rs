@@ -11,8 +11,12 @@ mod credentials;
 mod events;
 mod faults;
 mod listening;
+mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
 mod pages;
 mod repeats;
 mod sessions;
 mod support;
 mod wallets;
+mod workers;

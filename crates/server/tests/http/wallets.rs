@@ -147,3 +147,31 @@ async fn unknown_wallets_look_where_the_owner_says_so() {
     let taken = json!({ "name": "x", "role": "viewer", "address": format!("{:#x}", wallet.address()) });
     open.post("/v1/users", &taken).await.is_problem(409, "conflict");
 }
+
+#[tokio::test]
+async fn a_session_ends_with_the_wallet_that_signed_it_in() {
+    let site = Site::start().await;
+    let (wallet, other) = (Wallet::new(7), Wallet::new(8));
+    let address = |wallet: &Wallet| wallet.address().to_checksum(None);
+    let user = site.user("ada", "trader", Some(&address(&wallet))).await;
+    let (key, _) = site.key_of(&user, &["read"]).await;
+    let (of_key, _) = site.session(&key).await;
+    let sign_in = async |wallet: &Wallet| {
+        let text = message(wallet, &nonce(&site).await);
+        cookie_and_token(&verify(&site, &text, &wallet.sign(&text)).await.is(200)).0
+    };
+    let put = async |address: Option<String>| {
+        let body = json!({ "name": "ada", "role": "trader", "address": address });
+        site.with_key(&site.key, "PUT", &format!("/v1/users/{user}"), Some(&body)).await.is(200);
+    };
+    let status = async |cookie: &str| site.ask("GET", "/v1/me", &[("cookie", cookie)], None).await.status.as_u16();
+    let first = sign_in(&wallet).await;
+    // Another name, or the same wallet written otherwise, ends nothing.
+    put(Some(address(&wallet).to_lowercase())).await;
+    assert_eq!(status(&first).await, 200);
+    put(Some(address(&other))).await;
+    assert_eq!((status(&first).await, status(&of_key).await), (401, 200));
+    let second = sign_in(&other).await;
+    put(None).await;
+    assert_eq!((status(&second).await, status(&of_key).await), (401, 200));
+}

@@ -150,13 +150,15 @@ pub enum DatabaseError {
         /// Where it was served last, in words.
         place: String,
     },
-    /// The user has as many unfinished jobs as may be.
-    #[error("{owner} has {unfinished} unfinished jobs and may have {quota}: wait for one to end, or cancel one")]
+    /// The user has as many of something as may be.
+    #[error("{owner} has {found} {what} and may have {quota}: let one end, or end one, first")]
     Quota {
         /// The user.
         owner: String,
-        /// Jobs that are queued or at work.
-        unfinished: u64,
+        /// Of what: `unfinished jobs`, `running streams`, `destinations`.
+        what: &'static str,
+        /// How many there are.
+        found: u64,
         /// How many may be.
         quota: u32,
     },
@@ -175,14 +177,6 @@ pub enum DatabaseError {
         status: &'static str,
         /// What was asked for.
         action: &'static str,
-    },
-    /// The files of a job could not be made visible; nothing was changed.
-    #[error("the files of job {job_id} cannot be put in place: {source}")]
-    Publish {
-        /// The job.
-        job_id: String,
-        /// Why.
-        source: Box<crate::StoreError>,
     },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {reason}")]

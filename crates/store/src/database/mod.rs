@@ -25,11 +25,12 @@ pub use jobs::{
 pub use location::{DatabaseLocation, PostgresUrl};
 pub use platform::{
     Audience, AuditEntry, Checkpoint, CommittedClose, CredentialRow, DatasetRow, Delivery, DeliveryOutcome,
-    DeliveryReport, Destination, DestinationKind, Event, EventPage, FeedCandle, IdempotentClaim, JobEffects, JobEnding,
-    JobFilter, JobStatus, KEPT_DELIVERIES, KeyRow, LeasedJob, LoggedDelivery, MAX_ATTEMPTS, MAX_DELIVERIES,
-    MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewAudit, NewDestination, NewEvent, NewIdempotent, NewJob, NewStream,
-    PlatformDatabase, Resumed, RunRow, ScheduledJob, ServerIdentity, ServerLease, Session, Setback, Speaker,
-    StopControl, StoredReply, StoredSignal, Stream, StreamMode, StreamStatus, UserChange, UserRow, WorkerLease,
+    DeliveryReport, Destination, DestinationKind, DestinationRight, Event, EventPage, FeedCandle, IdempotentClaim,
+    JobEffects, JobEnding, JobFilter, JobStatus, KEPT_DELIVERIES, KeyRow, LeasedJob, LoggedDelivery, MAX_ATTEMPTS,
+    MAX_DELIVERIES, MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewAudit, NewDestination, NewEvent, NewIdempotent,
+    NewJob, NewStream, PlatformDatabase, Resumed, RunRow, ScheduledJob, ServerIdentity, ServerLease, Session, Setback,
+    Speaker, StopControl, StoredReply, StoredSignal, Stream, StreamMode, StreamStatus, UserChange, UserRow,
+    WorkerLease,
 };
 pub use platform::{MAX_MODELS, ModelRow, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -199,3 +199,26 @@ async fn a_key_belongs_to_one_request_and_one_try() {
         assert_eq!(database.prune_access(2_000, 1_071).await.unwrap(), 1);
     }
 }
+
+#[tokio::test]
+async fn refusals_of_nobody_are_pruned_and_what_users_tried_is_not() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let tried = |user_id: Option<&str>| NewAudit {
+            at: 1,
+            user_id: user_id.map(str::to_owned),
+            credential: None,
+            action: "POST /v1/session".to_owned(),
+            subject: None,
+            address: None,
+        };
+        for (user, status) in [(None, 401), (Some("ada"), 403), (None, 401), (None, 200), (None, 429), (None, 401)] {
+            let number = database.begin_audit(&tried(user)).await.unwrap();
+            database.finish_audit(number, status, None).await.unwrap();
+        }
+        assert_eq!(database.prune_refusals(4).await.unwrap(), 0);
+        assert_eq!(database.prune_refusals(2).await.unwrap(), 2);
+        let left: Vec<u64> = database.audit_log(None, 50).await.unwrap().iter().map(|entry| entry.number).collect();
+        assert_eq!(left, [6, 5, 4, 2]);
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use assay_store::StoreError;
 use assay_store::database::{
     DatabaseError, DatasetRow, JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob,
     PlatformDatabase, RunRow, ScheduledJob,
@@ -33,10 +32,6 @@ fn done() -> JobEnding {
     })
 }
 
-fn nothing() -> Result<(), StoreError> {
-    Ok(())
-}
-
 /// The statuses that events tell of a job, in order.
 async fn told(database: &PlatformDatabase, job_id: &str) -> Vec<String> {
     let page = database.events_after(0, 1_000).await.unwrap();
@@ -59,7 +54,7 @@ async fn a_job_is_done_with_everything_it_made() {
         assert!(!database.job_heartbeat(&mut lease, Some(r#"{"done":1}"#), 3, 103).await.unwrap());
         assert!(!database.job_heartbeat(&mut lease, Some(r#"{"done":1}"#), 4, 104).await.unwrap());
         assert_eq!(database.job(&job.job_id).await.unwrap().unwrap().progress.as_deref(), Some(r#"{"done":1}"#));
-        database.finish_job(&lease, &done(), 5, nothing).await.unwrap();
+        database.finish_job(&lease, &done(), 5).await.unwrap();
         let ended = database.job(&job.job_id).await.unwrap().unwrap();
         assert_eq!((ended.status, ended.finished_at, ended.lease_owner), (JobStatus::Done, Some(5), None));
         assert_eq!(ended.result.as_deref(), Some(r#"{"ok":true}"#));
@@ -68,7 +63,7 @@ async fn a_job_is_done_with_everything_it_made() {
         assert_eq!(database.dataset("a/B-C/1h").await.unwrap().unwrap().summary, r#"{"rows":3}"#);
         // The same progress again is no news.
         assert_eq!(told(&database, &job.job_id).await, ["queued", "running", "running", "done"]);
-        let error = database.finish_job(&lease, &done(), 6, nothing).await.unwrap_err();
+        let error = database.finish_job(&lease, &done(), 6).await.unwrap_err();
         assert!(matches!(error, DatabaseError::LeaseLost { .. }), "{error}");
     }
 }
@@ -86,7 +81,7 @@ async fn many_workers_take_each_job_once() {
                 let mut taken = Vec::new();
                 let worker = format!("w{number}");
                 while let Some(leased) = database.lease_job(&worker, &KINDS, 2, 1_000).await.unwrap() {
-                    database.finish_job(&leased.lease, &JobEnding::Cancelled, 3, nothing).await.unwrap();
+                    database.finish_job(&leased.lease, &JobEnding::Cancelled, 3).await.unwrap();
                     taken.push(leased.job.job_id);
                 }
                 taken
@@ -113,24 +108,12 @@ async fn who_lost_the_lease_ends_nothing() {
         assert!(database.lease_job("two", &KINDS, 99, 200).await.unwrap().is_none(), "the lease holds");
         let new = lease(&database, "two", 100).await;
         assert_eq!((new.lease.token, new.job.attempts), (old.token + 1, 2));
-        let mut published = false;
-        let error = database
-            .finish_job(&old, &done(), 101, || {
-                published = true;
-                Ok(())
-            })
-            .await
-            .unwrap_err();
-        assert!(matches!(error, DatabaseError::LeaseLost { .. }) && !published, "{error}");
+        let error = database.finish_job(&old, &done(), 101).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::LeaseLost { .. }), "{error}");
         let error = database.job_heartbeat(&mut old, Some("{}"), 101, 900).await.unwrap_err();
         assert!(matches!(error, DatabaseError::LeaseLost { .. }), "{error}");
         assert_eq!(database.run("r1").await.unwrap(), None);
-        // Files that cannot be put in place leave the job as it was.
-        let full = || Err(StoreError::io("write", "x".as_ref())(std::io::ErrorKind::StorageFull.into()));
-        let error = database.finish_job(&new.lease, &done(), 102, full).await.unwrap_err();
-        assert!(matches!(error, DatabaseError::Publish { .. }), "{error}");
-        assert_eq!(database.run("r1").await.unwrap(), None);
-        database.finish_job(&new.lease, &done(), 103, nothing).await.unwrap();
+        database.finish_job(&new.lease, &done(), 103).await.unwrap();
         assert_eq!(told(&database, &job.job_id).await, ["queued", "running", "queued", "running", "done"]);
     }
 }
@@ -155,7 +138,7 @@ async fn a_job_whose_workers_vanish_says_so_at_last() {
         let again = lease(&database, "w", 99_002).await;
         // What is in use elsewhere is tried later, and that is no attempt.
         let later = JobEnding::Later { after_ms: 500 };
-        database.finish_job(&again.lease, &later, 99_003, nothing).await.unwrap();
+        database.finish_job(&again.lease, &later, 99_003).await.unwrap();
         assert!(database.lease_job("w", &KINDS, 99_502, 99_900).await.unwrap().is_none());
         assert_eq!(lease(&database, "w", 99_503).await.job.attempts, 1);
     }
@@ -172,7 +155,7 @@ async fn cancelling_reaches_jobs_in_every_state() {
             assert_eq!(database.cancel_job(&working.job_id, 3).await.unwrap().status, JobStatus::Cancelling);
         }
         assert!(database.job_heartbeat(&mut taken, None, 4, 104).await.unwrap(), "the worker hears of it");
-        database.finish_job(&taken, &JobEnding::Cancelled, 5, nothing).await.unwrap();
+        database.finish_job(&taken, &JobEnding::Cancelled, 5).await.unwrap();
         assert_eq!(told(&database, &working.job_id).await, ["queued", "running", "cancelling", "cancelled"]);
         assert_eq!(database.cancel_job(&working.job_id, 6).await.unwrap().status, JobStatus::Cancelled);
         // A worker that dies while it cancels has cancelled.
@@ -201,14 +184,14 @@ async fn a_quota_holds_against_submissions_at_once() {
         for attempt in attempts.collect::<Vec<_>>() {
             match attempt.await.unwrap() {
                 Ok(_) => queued += 1,
-                Err(DatabaseError::Quota { quota: 3, unfinished: 3, .. }) => refused += 1,
+                Err(DatabaseError::Quota { quota: 3, found: 3, .. }) => refused += 1,
                 Err(error) => panic!("{error}"),
             }
         }
         assert_eq!((queued, refused), (3, 7));
         database.submit_job(&new("train", "u2"), 3, 1).await.unwrap();
         let first = lease(&database, "w", 2).await;
-        database.finish_job(&first.lease, &JobEnding::Cancelled, 3, nothing).await.unwrap();
+        database.finish_job(&first.lease, &JobEnding::Cancelled, 3).await.unwrap();
         database.submit_job(&new("train", "u1"), 3, 1).await.unwrap();
         let error = database.resume_job(&first.job.job_id, 3, 4).await.unwrap_err();
         assert!(matches!(error, DatabaseError::Quota { .. }), "{error}");

@@ -8,6 +8,9 @@ use assay_store::database::{
 
 use crate::both::both;
 
+/// Running streams that each user of these tests may have.
+const QUOTA: u32 = 100;
+
 fn new(stream_id: &str, model_id: &str) -> NewStream {
     NewStream {
         stream_id: stream_id.into(),
@@ -53,18 +56,18 @@ fn close(open_time: i64, signals: Vec<StoredSignal>) -> CommittedClose {
 async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
     for empty in both() {
         let database = PlatformDatabase::open(&empty.location).await.unwrap();
-        let first = database.insert_stream(&new("a", "m"), 1).await.unwrap();
+        let first = database.insert_stream(&new("a", "m"), QUOTA, 1).await.unwrap();
         assert_eq!((first.first_seq, first.mode, first.status), (0, StreamMode::Paper, StreamStatus::Running));
-        let taken = database.insert_stream(&new("b", "m"), 2).await.unwrap_err();
+        let taken = database.insert_stream(&new("b", "m"), QUOTA, 2).await.unwrap_err();
         assert!(matches!(taken, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "a"));
         for seq in 0..3 {
             database.commit_close(&close(seq as i64 * 60_000, vec![signal(&first, seq, "s")]), 3).await.unwrap();
         }
         database.set_stream_status("a", StreamStatus::Stopped, Some("enough".into()), 4).await.unwrap();
-        let astray = database.insert_stream(&new("b", "m"), 5).await.unwrap_err();
+        let astray = database.insert_stream(&new("b", "m"), QUOTA, 5).await.unwrap_err();
         assert!(matches!(astray, DatabaseError::StreamState { stream_id, .. } if stream_id == "a"));
         let follower = NewStream { after: Some("a".into()), ..new("b", "m") };
-        let second = database.insert_stream(&follower, 5).await.unwrap();
+        let second = database.insert_stream(&follower, QUOTA, 5).await.unwrap();
         assert_eq!((second.first_seq, second.number), (3, 2));
         let late = database.set_stream_status("a", StreamStatus::Running, None, 6).await.unwrap_err();
         assert!(matches!(late, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "b"));
@@ -99,7 +102,9 @@ async fn a_close_is_stored_once_and_whole() {
         let database = PlatformDatabase::open(&empty.location).await.unwrap();
         let mut streams = Vec::new();
         for number in 0..3 {
-            streams.push(database.insert_stream(&new(&format!("s{number}"), &format!("m{number}")), 1).await.unwrap());
+            streams.push(
+                database.insert_stream(&new(&format!("s{number}"), &format!("m{number}")), QUOTA, 1).await.unwrap(),
+            );
         }
         let said = |text: &str| streams.iter().map(|stream| signal(stream, 0, text)).collect::<Vec<_>>();
         let mut first = close(0, said("one"));
@@ -182,13 +187,44 @@ async fn a_resume_never_takes_a_newer_stop_away_and_is_told_with_its_reason() {
     }
 }
 
+#[tokio::test]
+async fn a_user_has_so_many_running_streams() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let begun: Vec<_> = (0..6)
+            .map(|number| {
+                let (database, new) = (database.clone(), new(&format!("s{number}"), &format!("m{number}")));
+                tokio::spawn(async move { database.insert_stream(&new, 2, 1).await })
+            })
+            .collect();
+        let (mut running, mut refused) = (Vec::new(), 0);
+        for task in begun {
+            match task.await.unwrap() {
+                Ok(stream) => running.push(stream.stream_id),
+                Err(DatabaseError::Quota { quota: 2, found: 2, .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert_eq!((running.len(), refused), (2, 4));
+        // Others have their own; who stops one may begin another, and not resume the first then.
+        let other = NewStream { owner: "ben".into(), ..new("o", "o") };
+        database.insert_stream(&other, 2, 2).await.unwrap();
+        database.set_stream_status(&running[0], StreamStatus::Stopped, None, 3).await.unwrap();
+        database.insert_stream(&new("s9", "m9"), 2, 4).await.unwrap();
+        let error = database.resume_stream(&running[0], 2, 5).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::Quota { .. }), "{error}");
+        database.set_stream_status("s9", StreamStatus::Stopped, None, 6).await.unwrap();
+        assert_eq!(database.resume_stream(&running[0], 2, 7).await.unwrap().status, StreamStatus::Running);
+    }
+}
+
 /// A close counts only for streams that are still what they were when they spoke.
 #[tokio::test]
 async fn what_a_changed_stream_said_is_not_stored() {
     for empty in both() {
         let database = PlatformDatabase::open(&empty.location).await.unwrap();
-        let stream = database.insert_stream(&new("a", "m"), 1).await.unwrap();
-        let other = database.insert_stream(&new("b", "n"), 1).await.unwrap();
+        let stream = database.insert_stream(&new("a", "m"), QUOTA, 1).await.unwrap();
+        let other = database.insert_stream(&new("b", "n"), QUOTA, 1).await.unwrap();
         let speaker = |stream: &Stream| Speaker {
             stream_id: stream.stream_id.clone(),
             mode: stream.mode,

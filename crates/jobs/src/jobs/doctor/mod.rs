@@ -14,6 +14,8 @@ mod relay;
 mod server;
 mod stop;
 
+pub use server::SERVER_ADDRESS;
+
 use assay_chain::Endpoint;
 use assay_store::Home;
 use assay_store::database::DatabaseLocation;

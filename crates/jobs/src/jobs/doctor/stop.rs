@@ -14,5 +14,6 @@ pub(super) fn check(doctor: &Doctor<'_>) -> Line {
         || format!("stopped by the file {}", stop.path().display()),
         |mark| format!("stopped since {} by {}: {}", mark.at, mark.by, mark.reason),
     );
-    Line::warning(CHECK, format!("{found}; no signal leaves"), "assay resume")
+    let fix = format!("assay --home {} resume --reason checked", doctor.home.path().display());
+    Line::warning(CHECK, format!("{found}; no signal leaves"), fix)
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::support::*;
 use crate::access::Role;
+use crate::clock::now_ms;
 use crate::live::{Cause, LiveOptions, SourceRequest, VenueAddress, compare};
 use crate::state::ServerState;
 use crate::testing::{Routes, caller};
@@ -73,7 +74,7 @@ async fn one_late_candle_is_exactly_one_difference() {
         actions.iter().enumerate().all(|(index, action)| (*action == Action::Hold) == (index == 11)),
         "{actions:?}"
     );
-    let comparison = compare(&routes.state, &stream).await.unwrap();
+    let comparison = compare(&routes.state, &stream, routes.state.live.reading().unwrap()).await.unwrap();
     assert_eq!(comparison.differences.len(), 1, "{:?}", comparison.differences);
     assert_eq!((comparison.differences[0].seq, comparison.differences[0].cause), (11, Cause::LateCandle));
     let audit = audited(&routes.state, &stream).await;
@@ -277,5 +278,53 @@ async fn what_a_stream_missed_is_not_said_while_stopped() {
     let last = stored.last().unwrap();
     assert_eq!(serde_json::from_str::<Signal>(&last.signal).unwrap().action, Action::Hold);
     assert!(stored.iter().zip(0..).all(|(row, seq)| row.seq == seq));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_that_do_not_read_fail_their_stream_alone() {
+    let routes = Routes::start().await;
+    let home = routes.home.path().to_owned();
+    let runs = tokio::task::spawn_blocking(move || trained(&home, 3)).await.unwrap();
+    let (exchange, clock) = exchange(20).await;
+    routes.state.live.configure(options(&exchange, &clock));
+    let platform = &routes.state.platform;
+    let mut streams = Vec::new();
+    for run_id in &runs {
+        streams.push(begin(&routes.state, run_id, from_binance()).await);
+    }
+    let damage = async |index: usize| {
+        let stream = platform.stream(&streams[index].stream_id).await.unwrap().unwrap();
+        platform.set_stream_limits(&stream.stream_id, &stream.limits, "{\"daily", false, now_ms()).await.unwrap();
+    };
+    let failed = async |index: usize| {
+        let wait = async {
+            loop {
+                let stream = platform.stream(&streams[index].stream_id).await.unwrap().unwrap();
+                if stream.status == StreamStatus::Failed {
+                    return stream.reason.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap()
+    };
+    // One before the feed starts, one while it runs.
+    damage(0).await;
+    let running = Running::over(routes.state.clone());
+    assert!(failed(0).await.contains("limits"), "the reason names them");
+    joined(&exchange, 1).await;
+    for said in 0..2 {
+        close(&running, &exchange, &streams[1].model_id, said, 1_000).await;
+        running.said(&streams[2].model_id, said + 1).await;
+    }
+    damage(1).await;
+    assert!(failed(1).await.contains("limits"));
+    for said in 2..5 {
+        close(&running, &exchange, &streams[2].model_id, said, 1_000).await;
+    }
+    assert_eq!(all_signals(&routes.state, &streams[1].model_id).await.len(), 2);
+    assert!(all_signals(&routes.state, &streams[0].model_id).await.is_empty());
+    assert_eq!(running.stream(&streams[2].stream_id).await.status, StreamStatus::Running);
     running.stop().await;
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking")]
 
+mod bounds;
 mod burst;
 mod control;
 mod exchange;

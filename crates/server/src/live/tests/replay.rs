@@ -25,7 +25,7 @@ async fn a_stream_says_what_the_replay_driver_says() {
         assert!(audit.is_clean());
         assert_eq!(audit.equity_hash.to_string(), equity_hash);
         assert_eq!(audit.final_equity.to_string(), said.last().unwrap().equity);
-        let comparison = compare(&routes.state, &stream).await.unwrap();
+        let comparison = compare(&routes.state, &stream, routes.state.live.reading().unwrap()).await.unwrap();
         assert_eq!((comparison.closes, &comparison.differences[..]), (lines.len() as u64, &[][..]));
         assert_eq!(comparison.replay_equity_hash, equity_hash);
         while let Ok(notice) = tokio::time::timeout(std::time::Duration::from_millis(50), heard.next()).await {

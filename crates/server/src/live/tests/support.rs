@@ -11,6 +11,7 @@ use assay_store::Home;
 use assay_store::database::{DatabaseLocation, StoredSignal, Stream, StreamStatus};
 use assay_testkit::generate_candles;
 use assay_types::{Candle, Candles, Dataset, Timeframe};
+use futures::TryStreamExt as _;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -166,7 +167,8 @@ pub async fn replayed(state: &ServerState, run_id: &str) -> (Vec<String>, String
 
 /// The audit of a stream's signal file on the candles that its feed stored.
 pub async fn audited(state: &ServerState, stream: &Stream) -> assay_engine::Audit {
-    let text = crate::live::signal_file(state, stream).await.unwrap();
+    let file = crate::live::signal_file(state, stream).await.unwrap();
+    let text: String = file.pieces().try_collect::<Vec<String>>().await.unwrap().concat();
     let mut candles = Candles::new(dataset().market, Timeframe::M1);
     for candle in super::super::history::stored_candles(state, &stream.feed).await.unwrap() {
         candles.push(candle);

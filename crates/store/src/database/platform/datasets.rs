@@ -66,6 +66,8 @@ impl PlatformDatabase {
     pub async fn put_datasets(&self, datasets: &[DatasetRow], now_ms: i64) -> Result<(), DatabaseError> {
         let mut transaction = self.begin().await?;
         let mut told = Vec::new();
+        // Before any row, so that two writers of the same rows do not wait in a circle.
+        counters::take(&mut transaction, "datasets", 0).await?;
         for dataset in datasets {
             told.extend(upsert(&mut transaction, dataset).await?);
         }

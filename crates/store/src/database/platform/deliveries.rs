@@ -107,21 +107,19 @@ impl PlatformDatabase {
     /// taken. A report is not taken, and leaves no trace, when the destination was removed or
     /// its cursor is no longer at `from_seq`: it was rewound, or another process sends.
     ///
+    /// Rows are locked in the order of ids and counters after all rows, as everywhere else:
+    /// writers that meet wait for each other and never in a circle.
+    ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn record_deliveries(&self, reports: &[DeliveryReport], now_ms: i64) -> Result<Vec<bool>, DatabaseError> {
         let mut transaction = self.begin().await?;
-        let mut taken = Vec::with_capacity(reports.len());
-        for report in reports {
-            let is_taken = transaction.execute(report.advance(now_ms)?).await? > 0;
-            let is_news = match &report.setback {
-                Some(setback) => setback.failures == 1 || setback.is_paused,
-                None => report.was_failing,
-            };
-            if is_taken && is_news {
-                destinations::tell(&mut transaction, &report.destination_id, now_ms).await?;
-            }
-            taken.push(is_taken);
+        let mut taken = vec![false; reports.len()];
+        let mut order: Vec<usize> = (0..reports.len()).collect();
+        // Stable: reports of one destination stay in their order.
+        order.sort_by_key(|index| &reports[*index].destination_id);
+        for index in order {
+            taken[index] = transaction.execute(reports[index].advance(now_ms)?).await? > 0;
         }
         let written: Vec<(&DeliveryReport, &Delivery)> = reports
             .iter()
@@ -138,6 +136,9 @@ impl PlatformDatabase {
                 .collect::<Result<Vec<_>, _>>()?;
             transaction.execute_all(Statement::insert_many("log deliveries", HEAD, "", rows)).await?;
         }
+        let news = reports.iter().zip(&taken).filter(|(report, is_taken)| **is_taken && report.is_news());
+        let news: Vec<&str> = news.map(|(report, _)| report.destination_id.as_str()).collect();
+        destinations::tell_all(&mut transaction, &news, now_ms).await?;
         transaction.commit().await?;
         Ok(taken)
     }
@@ -208,6 +209,14 @@ const HEAD: &str =
     "INSERT INTO deliveries (number, destination_id, model_id, seq, attempt, outcome, detail, latency_ms, at)";
 
 impl DeliveryReport {
+    /// Whether the event stream tells of it.
+    fn is_news(&self) -> bool {
+        match &self.setback {
+            Some(setback) => setback.failures == 1 || setback.is_paused,
+            None => self.was_failing,
+        }
+    }
+
     fn advance(&self, now_ms: i64) -> Result<Statement, DatabaseError> {
         let (failures, error, retry_at, is_paused) = match &self.setback {
             Some(setback) => (setback.failures, Some(setback.error.clone()), setback.retry_at, setback.is_paused),

@@ -154,12 +154,48 @@ pub enum Audience {
     Everyone,
 }
 
-/// Tells the event stream how a destination stands within `transaction`.
-pub(super) async fn tell(transaction: &mut Transaction, id: &str, now_ms: i64) -> Result<(), DatabaseError> {
-    match read(transaction, id).await? {
-        Some(destination) => events::append(transaction, &[destination.event(false)], now_ms).await,
-        None => Ok(()),
+/// Whether, and what, a destination may be sent of its model's signals now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DestinationRight {
+    /// Signals that were published; those said on paper too when `hears_paper`.
+    Hears {
+        /// Whether the model's last stream is of the destination's owner.
+        hears_paper: bool,
+    },
+    /// Nothing: there is no such user any more, or not an active one.
+    OwnerGone,
+    /// Nothing: the owner's role does not allow destinations any more.
+    RoleTaken,
+    /// Nothing: the model is private, and another user's.
+    Private,
+}
+
+impl DestinationRight {
+    /// Why nothing is sent; `None` where signals are.
+    #[must_use]
+    pub const fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Hears { .. } => None,
+            Self::OwnerGone => Some("the user of this destination is not active any more"),
+            Self::RoleTaken => Some("the role of this destination's user does not allow destinations any more"),
+            Self::Private => Some("the model is private and belongs to another user"),
+        }
     }
+}
+
+/// Tells the event stream how a destination stands within `transaction`.
+async fn tell(transaction: &mut Transaction, id: &str, now_ms: i64) -> Result<(), DatabaseError> {
+    tell_all(transaction, &[id], now_ms).await
+}
+
+/// The same of several; the last thing that a transaction does, since all wait for the number
+/// of the next event.
+pub(super) async fn tell_all(transaction: &mut Transaction, ids: &[&str], now_ms: i64) -> Result<(), DatabaseError> {
+    let mut told = Vec::with_capacity(ids.len());
+    for id in ids {
+        told.extend(read(transaction, id).await?.map(|destination| destination.event(false)));
+    }
+    events::append(transaction, &told, now_ms).await
 }
 
 async fn read(transaction: &mut Transaction, id: &str) -> Result<Option<Destination>, DatabaseError> {
@@ -169,13 +205,25 @@ async fn read(transaction: &mut Transaction, id: &str) -> Result<Option<Destinat
 }
 
 impl PlatformDatabase {
-    /// Adds a destination.
+    /// Adds a destination, unless its owner has `quota` of them already.
     ///
     /// # Errors
-    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
-    pub async fn insert_destination(&self, new: &NewDestination, now_ms: i64) -> Result<Destination, DatabaseError> {
+    /// [`DatabaseError::Quota`]; [`DatabaseError::Sql`].
+    pub async fn insert_destination(
+        &self,
+        new: &NewDestination,
+        quota: u32,
+        now_ms: i64,
+    ) -> Result<Destination, DatabaseError> {
         let mut transaction = self.begin().await?;
+        // The counter's row makes additions wait for each other, so that the count holds.
         let number = counters::take(&mut transaction, "destinations", 1).await?;
+        let sql = "SELECT COUNT(*) AS total FROM destinations WHERE owner = $1";
+        let counted = transaction.fetch_one(Statement::new("count destinations", sql).bind(&new.owner)).await?;
+        let found = counted.map_or(Ok(0), |row| row.count("total"))?;
+        if found >= u64::from(quota) {
+            return Err(DatabaseError::Quota { owner: new.owner.clone(), what: "destinations", found, quota });
+        }
         let sql = format!(
             "INSERT INTO destinations ({COLUMNS}) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'active', $9, 0, 0, NULL, $10, $10)"
@@ -255,14 +303,31 @@ impl PlatformDatabase {
         }
     }
 
-    /// How many destinations a user has.
+    /// What a destination may be sent now; `None` when there is none of that id.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
-    pub async fn count_destinations(&self, owner: &str) -> Result<u64, DatabaseError> {
-        let sql = "SELECT COUNT(*) AS total FROM destinations WHERE owner = $1";
-        let rows = self.pool.fetch(Statement::new("count destinations", sql).bind(owner)).await?;
-        rows.first().map_or(Ok(0), |row| row.count("total"))
+    pub async fn destination_right(&self, id: &str) -> Result<Option<DestinationRight>, DatabaseError> {
+        let sql = "SELECT d.owner AS owner, COALESCE(u.role, '') AS role, \
+                   COALESCE(u.active, $2) AS active, m.owner AS private_to, \
+                   (SELECT s.owner FROM streams s WHERE s.model_id = d.model_id ORDER BY s.number DESC LIMIT 1) \
+                   AS speaker FROM destinations d LEFT JOIN users u ON u.user_id = d.owner \
+                   LEFT JOIN models m ON m.model_id = d.model_id AND m.visibility = 'private' \
+                   WHERE d.destination_id = $1";
+        let statement = Statement::new("read what a destination may hear", sql).bind(id).bind(false);
+        let rows = self.pool.fetch(statement).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (owner, role): (String, String) = (row.get("owner")?, row.get("role")?);
+        let (private_to, speaker): (Option<String>, Option<String>) = (row.get("private_to")?, row.get("speaker")?);
+        let is_foreign = private_to.is_some_and(|private_to| private_to != owner) && role != "owner";
+        Ok(Some(match role.as_str() {
+            _ if !row.get::<bool>("active")? => DestinationRight::OwnerGone,
+            "trader" | "owner" if is_foreign => DestinationRight::Private,
+            "trader" | "owner" => {
+                DestinationRight::Hears { hears_paper: speaker.is_none_or(|speaker| speaker == owner) }
+            }
+            _ => DestinationRight::RoleTaken,
+        }))
     }
 
     /// The active destinations, by number, at most [`MAX_DESTINATIONS`] above `after`.
@@ -347,8 +412,9 @@ impl PlatformDatabase {
     pub async fn remove_destination(&self, id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin().await?;
         let Some(destination) = read(&mut transaction, id).await? else { return Ok(false) };
+        // Its row first: a report that is under way waits for it, and then leaves no log behind.
         for sql in
-            ["DELETE FROM deliveries WHERE destination_id = $1", "DELETE FROM destinations WHERE destination_id = $1"]
+            ["DELETE FROM destinations WHERE destination_id = $1", "DELETE FROM deliveries WHERE destination_id = $1"]
         {
             transaction.execute(Statement::new("remove a destination", sql).bind(id)).await?;
         }

@@ -26,7 +26,7 @@ pub use datasets::DatasetRow;
 pub use deliveries::{
     Delivery, DeliveryOutcome, DeliveryReport, KEPT_DELIVERIES, LoggedDelivery, MAX_DELIVERIES, Setback,
 };
-pub use destinations::{Audience, Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
+pub use destinations::{Audience, Destination, DestinationKind, DestinationRight, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
 pub use feeds::{Checkpoint, CommittedClose, FeedCandle, Speaker};
 pub use models::{MAX_MODELS, ModelRow, Reader};

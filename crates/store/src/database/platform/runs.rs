@@ -86,6 +86,8 @@ impl PlatformDatabase {
     pub async fn put_runs(&self, runs: &[RunRow], now_ms: i64) -> Result<(), DatabaseError> {
         let mut transaction = self.begin().await?;
         let mut told = Vec::new();
+        // Before any row, so that two writers of the same rows do not wait in a circle.
+        counters::take(&mut transaction, "runs", 0).await?;
         for run in runs {
             told.extend(upsert(&mut transaction, run).await?);
         }

@@ -208,6 +208,18 @@ async fn check_alone(transaction: &mut Transaction, model_id: &str, own: Option<
     }
 }
 
+/// Refuses when `owner` has `quota` running streams, within a transaction that holds the counter
+/// `stream changes`.
+async fn check_quota(transaction: &mut Transaction, owner: &str, quota: u32) -> Result<(), DatabaseError> {
+    let sql = "SELECT COUNT(*) AS total FROM streams WHERE owner = $1 AND status = 'running'";
+    let counted = transaction.fetch_one(Statement::new("count running streams", sql).bind(owner)).await?;
+    let found = counted.map_or(Ok(0), |row| row.count("total"))?;
+    if found < u64::from(quota) {
+        return Ok(());
+    }
+    Err(DatabaseError::Quota { owner: owner.to_owned(), what: "running streams", found, quota })
+}
+
 /// Refuses when the model's last stream is another one than the new one's limits follow.
 async fn check_follows(transaction: &mut Transaction, new: &NewStream) -> Result<(), DatabaseError> {
     let sql = "SELECT stream_id, status FROM streams WHERE model_id = $1 ORDER BY number DESC LIMIT 1";
@@ -222,15 +234,17 @@ async fn check_follows(transaction: &mut Transaction, new: &NewStream) -> Result
 }
 
 impl PlatformDatabase {
-    /// Begins a paper stream; it numbers its signals on from the model's last one.
+    /// Begins a paper stream, unless its owner has `quota` running ones already; it numbers its
+    /// signals on from the model's last one.
     ///
     /// # Errors
     /// [`DatabaseError::ModelTaken`] when another stream speaks for the model,
     /// [`DatabaseError::StreamState`] when its last one is not [`NewStream::after`];
-    /// [`DatabaseError::Sql`].
-    pub async fn insert_stream(&self, new: &NewStream, now_ms: i64) -> Result<Stream, DatabaseError> {
+    /// [`DatabaseError::Quota`]; [`DatabaseError::Sql`].
+    pub async fn insert_stream(&self, new: &NewStream, quota: u32, now_ms: i64) -> Result<Stream, DatabaseError> {
         let mut transaction = self.begin().await?;
         counters::take(&mut transaction, CHANGES, 1).await?;
+        check_quota(&mut transaction, &new.owner, quota).await?;
         let number = counters::take(&mut transaction, "streams", 1).await?;
         check_alone(&mut transaction, &new.model_id, None).await?;
         check_follows(&mut transaction, new).await?;
@@ -395,6 +409,20 @@ impl PlatformDatabase {
         events::append(&mut transaction, &changed.map(Stream::event).collect::<Vec<_>>(), now_ms).await?;
         transaction.commit().await?;
         Ok(streams)
+    }
+
+    /// Lets a stream go on, unless its owner has `quota` running ones already.
+    ///
+    /// # Errors
+    /// As [`PlatformDatabase::set_stream_status`]; [`DatabaseError::Quota`].
+    pub async fn resume_stream(&self, stream_id: &str, quota: u32, now_ms: i64) -> Result<Stream, DatabaseError> {
+        let mut transaction = self.begin().await?;
+        if let Some(stream) = locked(&mut transaction, stream_id).await? {
+            check_quota(&mut transaction, &stream.owner, quota).await?;
+        }
+        let stream = change(&mut transaction, stream_id, StreamStatus::Running, None, now_ms).await?;
+        transaction.commit().await?;
+        Ok(stream)
     }
 
     /// Replaces the limits of a stream, and with `go_live` publishes it.

@@ -192,6 +192,7 @@ CREATE TABLE audit_log (
     status BIGINT NOT NULL,
     address TEXT
 );
+CREATE INDEX audit_log_of_nobody ON audit_log (number) WHERE user_id IS NULL;
 CREATE TABLE idempotent_replies (
     user_id TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,

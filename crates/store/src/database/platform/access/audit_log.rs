@@ -68,6 +68,20 @@ impl PlatformDatabase {
         self.pool.execute(statement).await.map(|_| ())
     }
 
+    /// Removes all but the last `kept` refusals of requests that nobody's credential came with;
+    /// what users tried is never removed. How many were removed.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn prune_refusals(&self, kept: u32) -> Result<u64, DatabaseError> {
+        let refusals = "user_id IS NULL AND (status = 0 OR status >= 400)";
+        let sql = format!(
+            "DELETE FROM audit_log WHERE {refusals} AND number <= (SELECT number FROM audit_log WHERE {refusals} \
+             ORDER BY number DESC LIMIT 1 OFFSET $1)"
+        );
+        self.pool.execute(Statement::new("remove old refusals", sql).bind(i64::from(kept))).await
+    }
+
     /// Entries before a number, the newest first, at most `limit`.
     ///
     /// # Errors

@@ -73,7 +73,8 @@ impl PlatformDatabase {
         transaction.commit().await.map(|()| UserChange::Done)
     }
 
-    /// Changes name, role, wallet and activity of a user.
+    /// Changes name, role, wallet and activity of a user. Sessions that a wallet signed in end
+    /// with the wallet.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
@@ -84,6 +85,10 @@ impl PlatformDatabase {
         if is_taken(&mut transaction, user).await? {
             return Ok(UserChange::AddressTaken);
         }
+        let sql = "DELETE FROM sessions WHERE user_id = $1 AND key_id IS NULL AND EXISTS (SELECT 1 FROM users \
+                   WHERE user_id = $1 AND address IS NOT NULL AND address <> $2)";
+        let ending = Statement::new("end the sessions of a wallet", sql).bind(&user.user_id);
+        transaction.execute(ending.bind(user.address.as_deref().unwrap_or_default())).await?;
         let sql = "UPDATE users SET name = $2, role = $3, address = $4, active = $5 WHERE user_id = $1";
         let change = Statement::new("change a user", sql)
             .bind(&user.user_id)

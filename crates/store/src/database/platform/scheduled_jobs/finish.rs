@@ -2,9 +2,8 @@
 
 use super::lease::{WorkerLease, give_up, held};
 use super::{JobStatus, ScheduledJob, error_text, store};
-use crate::StoreError;
 use crate::database::DatabaseError;
-use crate::database::platform::{DatasetRow, PlatformDatabase, RunRow, datasets, events, runs};
+use crate::database::platform::{DatasetRow, PlatformDatabase, RunRow, counters, datasets, events, runs};
 
 /// What a finished job leaves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,18 +42,16 @@ pub enum JobEnding {
 
 impl PlatformDatabase {
     /// Ends an attempt: status, result, catalogue and events in one transaction that refuses
-    /// when the lease is lost. `publish` makes the attempt's files visible within it, and is
-    /// called only while the lease is held.
+    /// when the lease is lost. The attempt's files are in their places before: no transaction
+    /// waits for a disk.
     ///
     /// # Errors
-    /// [`DatabaseError::LeaseLost`]; [`DatabaseError::Publish`] with the error of `publish`;
-    /// [`DatabaseError::Sql`].
+    /// [`DatabaseError::LeaseLost`]; [`DatabaseError::Sql`].
     pub async fn finish_job(
         &self,
         lease: &WorkerLease,
         ending: &JobEnding,
         now_ms: i64,
-        publish: impl FnOnce() -> Result<(), StoreError> + Send,
     ) -> Result<ScheduledJob, DatabaseError> {
         let mut transaction = self.begin().await?;
         let mut job = held(&mut transaction, lease).await?;
@@ -88,6 +85,9 @@ impl PlatformDatabase {
         store(&mut transaction, &job, lease.token, 0).await?;
         let mut told = vec![job.event()];
         if let JobEnding::Done(effects) = ending {
+            // Before any of their rows, as wherever these are written.
+            counters::take(&mut transaction, "runs", 0).await?;
+            counters::take(&mut transaction, "datasets", 0).await?;
             for (run_id, summary) in &effects.runs {
                 let (owner, job_id) = (job.owner.clone(), Some(job.job_id.clone()));
                 let row = RunRow::new(run_id.clone(), owner, job_id, summary.clone(), now_ms);
@@ -100,8 +100,6 @@ impl PlatformDatabase {
             }
         }
         events::append(&mut transaction, &told, now_ms).await?;
-        publish()
-            .map_err(|source| DatabaseError::Publish { job_id: lease.job_id.clone(), source: Box::new(source) })?;
         transaction.commit().await?;
         Ok(job)
     }

@@ -5,6 +5,9 @@ use crate::database::DatabaseError;
 use crate::database::platform::{PlatformDatabase, counters, events};
 use crate::database::statement::{Argument, Statement, signed};
 
+/// What a user has so many of.
+const UNFINISHED: &str = "unfinished jobs";
+
 /// A job to be queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
@@ -30,7 +33,7 @@ impl PlatformDatabase {
         let counted = transaction.fetch_one(Statement::new("count jobs", sql).bind(&job.owner)).await?;
         let unfinished = counted.map_or(Ok(0), |row| row.count("unfinished"))?;
         if unfinished >= u64::from(quota) {
-            return Err(DatabaseError::Quota { owner: job.owner.clone(), unfinished, quota });
+            return Err(DatabaseError::Quota { owner: job.owner.clone(), what: UNFINISHED, found: unfinished, quota });
         }
         let queued = ScheduledJob {
             job_id: new_id()?,
@@ -125,7 +128,7 @@ impl PlatformDatabase {
         let counted = transaction.fetch_one(Statement::new("count jobs", sql).bind(&job.owner)).await?;
         let unfinished = counted.map_or(Ok(0), |row| row.count("unfinished"))?;
         if unfinished >= u64::from(quota) {
-            return Err(DatabaseError::Quota { owner: job.owner, unfinished, quota });
+            return Err(DatabaseError::Quota { owner: job.owner, what: UNFINISHED, found: unfinished, quota });
         }
         job.status = JobStatus::Queued;
         job.attempts = 0;
