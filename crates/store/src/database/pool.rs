@@ -20,6 +20,10 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections of one database object.
 pub const MAX_CONNECTIONS: u32 = 8;
 
+/// Pages of 4 KiB in SQLite's log before a commit has to carry them into the file itself; a server
+/// does it before, between commits.
+const LOG_PAGES: &str = "8000";
+
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
@@ -130,6 +134,16 @@ impl Pool {
         .await
     }
 
+    /// Carries what was written from SQLite's log into its file.
+    pub async fn tidy(&self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(_) => {
+                self.fetch(Statement::new("tidy up", "PRAGMA wal_checkpoint(PASSIVE)")).await.map(|_| ())
+            }
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         match self {
@@ -146,7 +160,8 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<SqlitePool, Database
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What is committed survives a power cut.
-            .synchronous(SqliteSynchronous::Full),
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", LOG_PAGES),
         Access::Read => options.read_only(true).pragma("query_only", "on"),
     };
     if let (Access::Write, Some(folder)) = (access, path.parent().filter(|folder| !folder.as_os_str().is_empty())) {

@@ -60,6 +60,7 @@ impl PlatformDatabase {
     /// [`DatabaseError::FeedMoved`] when another process stored other signals under these
     /// numbers; [`DatabaseError::Sql`].
     pub async fn commit_close(&self, close: &CommittedClose, now_ms: i64) -> Result<(), DatabaseError> {
+        let rows = inserts(&close.signals, &self.speakers(&close.signals).await?)?;
         let mut transaction = self.pool.begin().await?;
         let mut is_new = true;
         if let Some(candle) = &close.candle {
@@ -73,7 +74,7 @@ impl PlatformDatabase {
                 .bind(&candle.origin);
             is_new = transaction.execute(statement).await? == 1;
         }
-        let inserted = transaction.execute_all(inserts(&close.signals)?).await?;
+        let inserted = transaction.execute_all(rows).await?;
         if inserted < close.signals.len() as u64 {
             let moved = || DatabaseError::FeedMoved { feed: close.feed.clone() };
             // The same close once more: its first commit was made, though its answer was lost.
@@ -154,7 +155,8 @@ async fn check_same(
     signals: &[StoredSignal],
 ) -> Result<bool, DatabaseError> {
     for signal in signals {
-        let sql = "SELECT signal FROM signals WHERE model_id = $1 AND seq = $2";
+        let sql = "SELECT signal FROM signals WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) \
+                   AND seq = $2";
         let statement = Statement::new("read a signal", sql)
             .bind(&signal.model_id)
             .bind(crate::database::statement::signed("seq", signal.seq)?);

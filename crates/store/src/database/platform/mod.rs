@@ -13,6 +13,7 @@ mod models;
 mod runs;
 mod scheduled_jobs;
 mod signals;
+mod speakers;
 mod streams;
 mod tables;
 
@@ -35,6 +36,9 @@ pub use scheduled_jobs::{
 pub use signals::{MAX_SIGNALS, StoredSignal};
 pub use streams::{NewStream, Stream, StreamMode, StreamStatus};
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use super::pool::{Access, Pool};
 use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
@@ -42,6 +46,8 @@ use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 #[derive(Debug, Clone)]
 pub struct PlatformDatabase {
     pool: Pool,
+    /// Numbers of models that spoke; they never change.
+    speakers: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 impl PlatformDatabase {
@@ -53,7 +59,7 @@ impl PlatformDatabase {
     pub async fn open(location: &DatabaseLocation) -> Result<Self, DatabaseError> {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, speakers: Arc::default() })
     }
 
     /// The version of the tables at `location`, looked at without making or changing anything.
@@ -62,6 +68,15 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] when the database cannot be reached or is none.
     pub async fn inspect(location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
         tables::SCHEMA.inspect(location).await
+    }
+
+    /// Carries what was written from SQLite's log into its file, so that no commit has to; does
+    /// nothing on PostgreSQL.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn tidy(&self) -> Result<(), DatabaseError> {
+        self.pool.tidy().await
     }
 
     /// Closes all connections, waiting for those in use.
