@@ -4,7 +4,8 @@
 //!
 //! `cargo bench -p assay-server --bench live_latency [-- MODELS CLOSES]`. The fake exchange, its
 //! socket, the database (SQLite, synchronous) and the listeners are in this process and share its
-//! cores. One JSON line: models, closes, milliseconds (median, 99th percentile, worst).
+//! cores. One JSON line: models, closes, milliseconds (median, 99th percentile, worst), the mean of
+//! each stage, what is left of the mean for the exchange and the sockets, and CPU time per close.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
     reason = "a benchmark prints and fails by panicking"
 )]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use assay_store::{Home, RunSummary};
 use assay_testkit::{FakeExchange, Schedule, Series, generate_candles};
 use assay_types::{Candles, Dataset, Hash, InputScaling, Timeframe};
 use futures::StreamExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
@@ -59,12 +61,15 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let runs = prepare(folder.path(), models);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let mut times = runtime.block_on(measure(folder.path(), &runs, closes));
+    let (mut times, stages) = runtime.block_on(measure(folder.path(), &runs, closes));
     times.sort_unstable();
+    let mean = times.iter().sum::<Duration>().as_secs_f64() * 1e3 / times.len() as f64;
+    let sockets = mean - stages["decide"].as_f64().unwrap() - stages["store"].as_f64().unwrap();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
     println!(
         "{}",
-        json!({"models": models, "closes": times.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0)})
+        json!({"models": models, "closes": times.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0),
+               "mean_ms": mean, "stage_means_ms": stages, "sockets_ms": sockets})
     );
 }
 
@@ -127,7 +132,7 @@ fn policy(seed: u64, columns: &[String]) -> Policy {
     Policy::new(columns.to_vec(), scaling, network, Head::Discrete).unwrap()
 }
 
-async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
+async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>, Value) {
     let clock = Arc::new(AtomicI64::new(FIRST_MS + STORED as i64 * STEP + 1_000));
     let candles = generate_candles(3, FIRST_MS, Timeframe::M1, STORED + closes + 2 * WARM_UP);
     let series = Series { candles, timeframe: Some(Timeframe::M1), ..Series::default() };
@@ -168,6 +173,7 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
         }
     }
     let mut times = Vec::with_capacity(closes);
+    let (before, cpu_before) = (stages(server.address()).await, cpu_ms());
     for _ in 0..closes {
         let began = Instant::now();
         step();
@@ -176,8 +182,32 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
         }
         times.push(began.elapsed());
     }
+    let (after, cpu_after) = (stages(server.address()).await, cpu_ms());
     server.stop().await;
-    times
+    let mut split: serde_json::Map<String, Value> =
+        after.iter().map(|(name, sum)| (name.clone(), json!((sum - before[name]) * 1e3 / closes as f64))).collect();
+    split.insert("cpu".to_owned(), json!((cpu_after - cpu_before) / closes as f64));
+    (times, Value::Object(split))
+}
+
+/// Seconds that each stage took so far, from the server's metrics.
+async fn stages(address: SocketAddr) -> BTreeMap<String, f64> {
+    let page = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    let sums = page.lines().filter_map(|line| line.strip_prefix("assay_close_stage_seconds_sum{stage=\""));
+    let read = |line: &str| {
+        let (name, sum) = line.split_once("\"} ").unwrap();
+        (name.to_owned(), sum.parse().unwrap())
+    };
+    sums.map(read).collect()
+}
+
+/// CPU time of this process, in milliseconds: the server, the exchange and the listeners.
+fn cpu_ms() -> f64 {
+    const MS_PER_TICK: f64 = 10.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<f64> = rest.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    (fields[10] + fields[11]) * MS_PER_TICK
 }
 
 fn settings(home: &Path) -> ServeSettings {
@@ -194,7 +224,7 @@ fn settings(home: &Path) -> ServeSettings {
     let mut access = AccessOptions::default();
     access.limits.credential_per_second = 100_000;
     access.limits.address_per_second = 100_000;
-    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access }
+    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access, live: LiveOptions::default() }
 }
 
 /// Listens to a model's signals over a WebSocket and tells of each.

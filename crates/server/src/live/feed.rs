@@ -186,17 +186,22 @@ impl Work<'_> {
         });
         let (desk, said) = task.await.map_err(|error| JobError::Failed(format!("a desk ended early: {error}")))?;
         self.desk = Some(desk);
+        let decided = Instant::now();
+        stage("decide", decided - began);
         let due_at = if matches!(source, Source::Replay { .. }) { closed.received_at_ms } else { close_ms };
         let times = Times { close_ms, due_at, stored_at: source.now_ms(&self.clock) };
         let close = self.close(closed, times, &said?);
         if !self.commit(&close, shutdown).await? {
             return Ok(false);
         }
+        let stored = Instant::now();
+        stage("store", stored - decided);
         metrics::histogram!("assay_close_to_commit_seconds").record(began.elapsed().as_secs_f64());
         if timing == Timing::Late {
             metrics::counter!("assay_signals_late_total").increment(close.signals.len() as u64);
         }
         self.publish(close, shutdown).await;
+        stage("tell", stored.elapsed());
         source.measure(self.feed);
         self.closes += 1;
         if self.closes.is_multiple_of(CLOSES_PER_CHECKPOINT) {
@@ -296,6 +301,11 @@ impl Work<'_> {
         metrics::counter!("assay_signals_total", "mode" => "paper").increment(papers);
         metrics::counter!("assay_signals_total", "mode" => "live").increment(lives);
     }
+}
+
+/// Counts how long a step from a candle to its listeners took.
+fn stage(name: &'static str, took: Duration) {
+    metrics::histogram!("assay_close_stage_seconds", "stage" => name).record(took.as_secs_f64());
 }
 
 /// Waits while the stop mark is there; false when the server stops.
