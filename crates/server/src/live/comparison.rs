@@ -5,16 +5,20 @@ use assay_engine::{PolicyStrategy, STALE_AFTER_MS};
 use assay_features::FeatureStream;
 use assay_jobs::JobError;
 use assay_lake::ALL_TIME;
-use assay_sim::PaperAccount;
-use assay_store::database::Stream;
+use assay_sim::{PaperAccount, Rules};
+use assay_store::database::{StoredSignal, Stream};
 use assay_types::time::format_utc;
-use assay_types::{Action, Candle, Candles, FillRule, Hash, Money, Price, Signal};
+use assay_types::{Action, Candle, Candles, Hash, Money, Price, Signal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::file::{Record, record};
 use super::model::{Model, in_workspace};
+use super::words::candle_text;
 use crate::state::ServerState;
+
+/// The largest fee that is looked for, in parts per million: as large as rules may have it.
+const MAX_FEE_PPM: u32 = 500_000;
 
 /// Why live differs from the replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -22,11 +26,11 @@ use crate::state::ServerState;
 pub enum Cause {
     /// The candle came too late to be followed.
     LateCandle,
-    /// The close used is not the canonical one.
+    /// The candle used is not the canonical one.
     Price,
     /// The paper account has not filled what was said.
     MissedFill,
-    /// The paper account paid other costs.
+    /// The paper account paid other costs at a fill.
     Fee,
     /// Another action, for none of these reasons: a limit, or another policy.
     Action,
@@ -96,11 +100,14 @@ pub(crate) async fn compare(state: &ServerState, stream: &Stream) -> Result<Comp
 /// The live account and the replay's, side by side.
 struct Pair<'a> {
     record: &'a Record,
-    /// Decides at each close from what the live account was.
+    /// Decides at each close from the candles that live saw and the account that it had.
     beside: PolicyStrategy,
-    /// Decides by itself, from its own account.
+    /// Decides by itself, on the canonical candles and its own account.
     alone: PolicyStrategy,
+    /// What was stored follows from it; after a difference it goes on from what was stored.
     live: PaperAccount,
+    /// Whether an equity came that no cause explains, so that later ones follow from nothing.
+    is_lost: bool,
     replay: PaperAccount,
     differences: Vec<Difference>,
 }
@@ -121,54 +128,65 @@ impl<'a> Pair<'a> {
             beside: strategy()?,
             alone: strategy()?,
             live: account()?,
+            is_lost: false,
             replay: account()?,
             differences: Vec::new(),
         })
     }
 
     fn run(mut self, stream_id: String, lake: &Candles) -> Result<Comparison, JobError> {
-        let (candles, rules) = (&self.record.candles, self.record.model.rules.clone());
+        let record = self.record;
+        let (candles, cash) = (&record.candles, record.model.rules.cash);
         let step_ms = candles.timeframe.ms();
-        let mut rows = vec![(candles.open_time_ms[0], rules.cash)];
-        for (index, stored) in self.record.signals.iter().enumerate() {
+        let mut rows = vec![(candles.open_time_ms[0], cash)];
+        for (index, stored) in record.signals.iter().enumerate() {
             let seen = candles.get(index);
             let place = lake.open_time_ms.binary_search(&seen.open_time_ms);
             let canonical = place.map_or(seen, |place| lake.get(place));
-            let signal: Signal = serde_json::from_str(&stored.signal)
-                .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
-            let at = |cause, live: String, replay: String| Difference {
-                seq: stored.seq,
-                closed_at: format_utc(stored.closed_at),
-                cause,
-                live,
-                replay,
-            };
-            let before = self.live.clone();
-            let equity = self.live.close(&canonical)?;
-            if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
-                self.differences.push(at(Cause::Price, signal.price_ref.clone(), canonical.close.to_string()));
-            } else if let Some(cause) = self.equity_cause(&before, &canonical, equity, &stored.equity, &seen)? {
-                self.differences.push(at(cause, stored.equity.clone(), equity.to_string()));
-            }
-            let wanted = self.beside.decide(&canonical, self.live.inputs()).map(|decision| decision.target);
-            let wanted = wanted.map_or(Action::Hold, Action::from);
-            if wanted != signal.action {
-                let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
-                let is_held = signal.action == Action::Hold && !self.record.source.is_replay() && is_late;
-                let cause = if is_held { Cause::LateCandle } else { Cause::Action };
-                self.differences.push(at(cause, signal.action.to_string(), wanted.to_string()));
-            }
-            signal.action.target().into_iter().for_each(|target| self.live.decide(target));
+            self.compare_close(stored, &seen, &canonical)?;
             rows.push((canonical.open_time_ms + step_ms, self.step_alone(&canonical)?));
         }
         Ok(Comparison {
             stream_id,
-            closes: self.record.signals.len() as u64,
+            closes: record.signals.len() as u64,
             differences: self.differences,
-            live_equity: self.record.signals.last().map(|signal| signal.equity.clone()).unwrap_or_default(),
+            live_equity: record.signals.last().map(|signal| signal.equity.clone()).unwrap_or_default(),
             replay_equity: self.replay.equity().to_string(),
             replay_equity_hash: equity_hash(rows).to_string(),
         })
+    }
+
+    /// Lists how a close differs: in its candle, in its equity, in what was said.
+    fn compare_close(&mut self, stored: &StoredSignal, seen: &Candle, canonical: &Candle) -> Result<(), JobError> {
+        let signal: Signal = serde_json::from_str(&stored.signal)
+            .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
+        if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
+            self.differs(stored, Cause::Price, signal.price_ref.clone(), canonical.close.to_string());
+        } else if seen != canonical {
+            self.differs(stored, Cause::Price, candle_text(seen), candle_text(canonical));
+        }
+        let before = self.live.clone();
+        let equity = self.live.close(seen)?;
+        let had = stored.equity.parse::<Money>();
+        if had != Ok(equity) && !self.is_lost {
+            let cause = self.explain(&before, seen, had.ok())?;
+            self.differs(stored, cause, stored.equity.clone(), equity.to_string());
+        }
+        let wanted = self.beside.decide(seen, self.live.inputs()).map(|decision| decision.target);
+        let wanted = wanted.map_or(Action::Hold, Action::from);
+        if wanted != signal.action {
+            let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
+            let is_held = signal.action == Action::Hold && !self.record.source.is_replay() && is_late;
+            let cause = if is_held { Cause::LateCandle } else { Cause::Action };
+            self.differs(stored, cause, signal.action.to_string(), wanted.to_string());
+        }
+        signal.action.target().into_iter().for_each(|target| self.live.decide(target));
+        Ok(())
+    }
+
+    fn differs(&mut self, stored: &StoredSignal, cause: Cause, live: String, replay: String) {
+        let closed_at = format_utc(stored.closed_at);
+        self.differences.push(Difference { seq: stored.seq, closed_at, cause, live, replay });
     }
 
     fn step_alone(&mut self, candle: &Candle) -> Result<Money, JobError> {
@@ -180,35 +198,48 @@ impl<'a> Pair<'a> {
         Ok(equity)
     }
 
-    /// Why the equity that was stored is not the one that follows from what was said before.
-    fn equity_cause(
-        &self,
-        before: &PaperAccount,
-        canonical: &Candle,
-        equity: Money,
-        stored: &str,
-        seen: &Candle,
-    ) -> Result<Option<Cause>, JobError> {
-        let Ok(stored) = stored.parse::<Money>() else { return Ok(Some(Cause::Price)) };
-        if stored == equity
-            || self
-                .differences
-                .iter()
-                .any(|earlier| earlier.cause != Cause::LateCandle && earlier.cause != Cause::Action)
-        {
-            return Ok(None);
-        }
-        let open_matters = self.record.model.rules.fill_rule == FillRule::NextOpen;
-        if seen.close != canonical.close || (open_matters && seen.open != canonical.open) {
-            return Ok(Some(Cause::Price));
-        }
-        // The account as it would be had the last decision not been filled.
+    /// Why the equity that was stored is not the one that follows from `before`. The live
+    /// account goes on from what was stored, so that one cause makes one difference.
+    fn explain(&mut self, before: &PaperAccount, seen: &Candle, stored: Option<Money>) -> Result<Cause, JobError> {
         let mut unfilled = before.clone();
         unfilled.decide(before.account().target());
-        if unfilled.close(canonical)? == stored {
-            return Ok(Some(Cause::MissedFill));
+        if Some(unfilled.close(seen)?) == stored {
+            self.live = unfilled;
+            return Ok(Cause::MissedFill);
         }
-        Ok(Some(Cause::Fee))
+        match self.with_other_fee(before, seen, stored)? {
+            Some(paid) => self.live = paid,
+            None => self.is_lost = true,
+        }
+        Ok(Cause::Fee)
+    }
+
+    /// The account after this close, had its last fill paid another fee that explains the stored
+    /// equity; `None` when none does. More fee leaves less, so the fee is found by halving.
+    fn with_other_fee(
+        &self,
+        before: &PaperAccount,
+        seen: &Candle,
+        stored: Option<Money>,
+    ) -> Result<Option<PaperAccount>, JobError> {
+        let Some(stored) = stored else { return Ok(None) };
+        let rules = &self.record.model.rules;
+        let paid = |fee_ppm: u32| -> Result<PaperAccount, JobError> {
+            let rules = Rules { fee_ppm, ..rules.clone() };
+            let mut account = PaperAccount::resume(&rules, self.record.candles.timeframe, before.state())?;
+            account.close(seen)?;
+            Ok(account)
+        };
+        let (mut low, mut high) = (0, MAX_FEE_PPM);
+        while low < high {
+            let middle = low.midpoint(high);
+            if paid(middle)?.equity() <= stored { high = middle } else { low = middle + 1 }
+        }
+        let found = paid(low)?;
+        if found.equity() != stored {
+            return Ok(None);
+        }
+        Ok(Some(PaperAccount::resume(rules, self.record.candles.timeframe, found.state())?))
     }
 }
 
