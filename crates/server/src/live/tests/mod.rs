@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail by panicking")]
 
+mod comparison;
 mod control;
 mod exchange;
 mod kill;
+mod pauses;
 mod replay;
 mod support;
