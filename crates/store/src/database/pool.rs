@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite};
+use sqlx::{Connection as _, Postgres, Sqlite};
 
 use super::statement::{Row, Statement};
 use super::{DatabaseError, DatabaseLocation};
@@ -171,6 +171,9 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<SqlitePool, Database
     SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // SQLite ends a transaction by itself that a full disk cuts off; the driver still believes
+        // in it, and such a connection would begin no other one, ever.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_with(options)
         .await
         .map_err(DatabaseError::sql("open"))
