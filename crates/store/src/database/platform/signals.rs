@@ -69,7 +69,7 @@ pub(super) fn inserts(
         .collect::<Result<Vec<_>, DatabaseError>>()?;
     // Whoever comes second inserts fewer rows than it has, which the caller sees.
     let tail = "ON CONFLICT (speaker, seq) DO NOTHING";
-    Ok(Statement::insert_many("store signals", HEAD, tail, rows))
+    Ok(Statement::insert_often("store signals", HEAD, tail, rows))
 }
 
 /// What a signal is found by: the first 64 bits of its `sig_hash`; 0 for a line without one.
