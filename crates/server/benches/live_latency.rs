@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use assay_engine::Limits;
@@ -37,7 +37,9 @@ use assay_testkit::{FakeExchange, Schedule, Series, generate_candles};
 use assay_types::{Candles, Dataset, Hash, InputScaling, Timeframe};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const STEP: i64 = Timeframe::M1.ms();
@@ -145,7 +147,7 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>,
     let feed = LiveSettings { overdue_ms: 10 * STEP, ..LiveSettings::default() };
     let options = LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) };
     server.state().live.configure(options);
-    let (told, mut heard) = mpsc::channel(2 * runs.len());
+    let heard = Arc::new(Heard::default());
     for run_id in runs {
         let request = NewStreamRequest {
             run_id: run_id.clone(),
@@ -154,7 +156,7 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>,
             limits: Limits::default(),
         };
         let stream = start_stream(server.state(), request).await.unwrap();
-        tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), told.clone()));
+        tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), heard.clone()));
     }
     // Every stream is on the desk and every socket is joined once a whole close was heard.
     let mut close = 0;
@@ -163,23 +165,18 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>,
         exchange.advance_to(FIRST_MS + (STORED + close) as i64 * STEP + 100);
     };
     for _ in 0..WARM_UP {
+        heard.expect(runs.len());
         step();
-        let mut count = 0;
-        while let Ok(Some(())) = tokio::time::timeout(Duration::from_secs(3), heard.recv()).await {
-            count += 1;
-            if count == runs.len() {
-                break;
-            }
-        }
+        let _ = tokio::time::timeout(Duration::from_secs(3), heard.all.notified()).await;
     }
     let mut times = Vec::with_capacity(closes);
     let (before, cpu_before) = (stages(server.address()).await, cpu_ms());
     for _ in 0..closes {
+        heard.expect(runs.len());
         let began = Instant::now();
         step();
-        for _ in 0..runs.len() {
-            tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("every listener hears").unwrap();
-        }
+        let all = tokio::time::timeout(Duration::from_secs(30), heard.all.notified());
+        all.await.expect("every listener hears");
         times.push(began.elapsed());
     }
     let (after, cpu_after) = (stages(server.address()).await, cpu_ms());
@@ -227,15 +224,49 @@ fn settings(home: &Path) -> ServeSettings {
     ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access, live: LiveOptions::default() }
 }
 
-/// Listens to a model's signals over a WebSocket and tells of each.
-async fn listen(address: SocketAddr, model_id: String, key: String, told: mpsc::Sender<()>) {
+/// Signals that the listeners still wait for.
+#[derive(Default)]
+struct Heard {
+    missing: AtomicUsize,
+    all: Notify,
+}
+
+impl Heard {
+    fn expect(&self, count: usize) {
+        self.missing.store(count, Ordering::SeqCst);
+    }
+}
+
+/// Listens to a model's signals over a WebSocket and counts each once its last byte is here. After the
+/// greeting it reads the frames by itself, so that the listeners take as little of the cores as they can.
+async fn listen(address: SocketAddr, model_id: String, key: String, heard: Arc<Heard>) {
     let mut request = format!("ws://{address}/v1/stream/{model_id}").into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    while let Some(Ok(message)) = socket.next().await {
-        let is_signal = message.to_text().is_ok_and(|text| text.contains("price_ref"));
-        if is_signal && told.send(()).await.is_err() {
-            return;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    let mut stream = socket.into_inner();
+    let mut buffer = vec![0_u8; 16 << 10];
+    let mut filled = 0;
+    while let Ok(read @ 1..) = stream.read(&mut buffer[filled..]).await {
+        filled += read;
+        while let Some(frame) = frame(&buffer[..filled]) {
+            let is_signal = buffer[..frame].windows(9).any(|window| window == b"price_ref");
+            if is_signal && heard.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
+                heard.all.notify_one();
+            }
+            buffer.copy_within(frame..filled, 0);
+            filled -= frame;
         }
     }
+}
+
+/// The length of the whole frame that `bytes` begin with, if it is whole; servers do not mask.
+fn frame(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.get(1)? {
+        126 => 4 + usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+        127 => panic!("a signal is no longer than 64 KiB"),
+        length => 2 + usize::from(*length),
+    };
+    (bytes.len() >= length).then_some(length)
 }
