@@ -205,3 +205,19 @@ fn the_shell_consumer_prints_each_signal_once() {
         assert_eq!(line, format!("{} {}", signal["seq"], words.join(" ")));
     }
 }
+
+#[test]
+fn what_commands_make_beside_a_server_is_in_its_catalogue() {
+    let place = Place::new();
+    let keys = ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=1280", "seed=9"];
+    let run = text(&place.home.json(&train(&keys))["run_id"]).to_owned();
+    let csv = place.home.file("candles.csv").display().to_string();
+    let market = ["--exchange", "bybit", "--symbol", "XYZ-BTC", "--timeframe", "1h"];
+    place.home.json(&[&["data", "import", &csv], &market[..]].concat());
+    let begun = Instant::now();
+    let has = |path: &str, word: &str| place.up.read(place.up.key(), path).to_string().contains(word);
+    while !(has("/v1/runs?limit=200", &run) && has("/v1/datasets", "bybit/XYZ-BTC/1h")) {
+        assert!(begun.elapsed() < PATIENCE, "{}", place.up.read(place.up.key(), "/v1/datasets"));
+        std::thread::sleep(POLL);
+    }
+}

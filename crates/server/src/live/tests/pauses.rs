@@ -40,9 +40,10 @@ async fn a_stopped_stream_holds_at_what_it_missed_and_audits() {
     let path = |verb: &str| format!("/v1/streams/{}/{verb}", stream.stream_id);
     let (status, _) = routes.post(&owner, &path("stop"), &json!({ "reason": "a look" })).await;
     assert_eq!(status.as_u16(), 200);
-    // The feed ends with its last stream; four closes come meanwhile.
+    // The feed ends with its last stream, at the latest when streams are looked at again.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // Four closes come meanwhile.
     exchange.advance_to(clock.load(Ordering::SeqCst) + 4 * STEP);
-    tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(all_signals(&routes.state, &stream.model_id).await.len(), 6);
     let connections = exchange.socket_connections();
     assert_eq!(routes.post(&owner, &path("resume"), &json!({ "reason": "fine" })).await.0.as_u16(), 200);
