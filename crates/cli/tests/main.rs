@@ -6,6 +6,7 @@
 )]
 
 mod layout;
+mod one_server;
 mod onnx;
 mod served;
 mod support;

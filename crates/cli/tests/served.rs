@@ -70,6 +70,12 @@ impl Up {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
     /// Whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

@@ -16,7 +16,10 @@ mod strategy;
 
 pub use audit::{Audit, Fault, FaultyLine, STALE_AFTER_MS, audit};
 pub use error::EngineError;
-pub use live::{Breach, Desk, Limits, Loosened, Member, MemberState, Said, Timing, loosen_phrase, publish_phrase};
+pub use live::{
+    Breach, Desk, Limits, Loosened, Member, MemberState, Said, Timing, UsedLimits, day_of_close, loosen_phrase,
+    publish_phrase,
+};
 pub use policy_file::PolicyFile;
 pub use signals::{Signer, Statement, read_header, to_line};
 pub use strategy::PolicyStrategy;

@@ -4,7 +4,8 @@
 use std::num::NonZeroUsize;
 
 use assay_engine::{
-    Breach, Desk, Limits, Member, MemberState, PolicyStrategy, STALE_AFTER_MS, Said, Signer, Timing, audit, to_line,
+    Breach, Desk, Limits, Member, MemberState, PolicyStrategy, STALE_AFTER_MS, Said, Signer, Timing, UsedLimits, audit,
+    day_of_close, to_line,
 };
 use assay_features::{FeatureSpec, FeatureStream, ScalerKind};
 use assay_model::{Activation, Head, Mlp, Policy};
@@ -73,6 +74,7 @@ fn member(seed: u64, spec: &FeatureSpec, rules: &Rules) -> Member {
         limits: Limits::default(),
         next_seq: 0,
         state: None,
+        from_close_ms: i64::MIN,
     }
 }
 
@@ -276,6 +278,70 @@ fn a_breach_flattens_and_halts_that_stream_alone() {
     assert!(hasty.iter().all(|said| matches!(said.breach, Some(Breach::SignalsPerHour { changes: 1, limit: 0 }))));
     assert!(hasty.len() > 20);
     assert!(limited(Limits::default()).is_empty());
+}
+
+/// What earlier streams of the model used up of the day and the hour is not given out again.
+#[test]
+fn a_following_stream_has_what_is_left_of_the_limits() {
+    let candles = candles(320);
+    let rules = rules(FillRule::Close);
+    let money = |amount: i128| Money(amount * 100_000_000);
+    let first_close = candles.get(HISTORY).open_time_ms + Timeframe::H1.ms();
+    let day = day_of_close(first_close);
+    // The first close at which each of 40 streams halts, on the day that it began.
+    let halts = |limits: &Limits, used: Option<&UsedLimits>| {
+        let mut desk = desk(&candles, 0..0, &rules, 1);
+        for seed in 0..40 {
+            let mut member = member(seed, &specs()[seed as usize % 2], &rules);
+            member.limits = limits.clone();
+            let dataset = candles.dataset();
+            member.state = used.map(|used| MemberState::following(&rules, &dataset, used).unwrap());
+            desk.add(member).unwrap();
+        }
+        let mut halts = Vec::new();
+        for index in HISTORY..candles.len() {
+            let close_ms = candles.get(index).open_time_ms + Timeframe::H1.ms();
+            let said = desk.close(&candles.get(index), Timing::InTime).unwrap();
+            let halted = said.into_iter().filter(|said| said.breach.is_some()).map(|said| (close_ms, said.stream_id));
+            halts.extend(halted);
+        }
+        halts
+    };
+    let on_first_day = |halts: &[(i64, String)]| {
+        halts.iter().filter(|(close_ms, _)| day_of_close(*close_ms) == day).cloned().collect::<Vec<_>>()
+    };
+    let loss = |amount: i128| Limits { daily_loss: Some(money(amount)), ..Limits::default() };
+    let used =
+        |last_close_ms: i64, lost: i128, changes: Vec<i64>| UsedLimits { last_close_ms, lost: money(lost), changes };
+    let same_day = used(first_close - 1, 140, Vec::new());
+    assert_eq!(day_of_close(same_day.last_close_ms), day);
+    let followed = on_first_day(&halts(&loss(150), Some(&same_day)));
+    assert!(!followed.is_empty());
+    assert_eq!(followed, on_first_day(&halts(&loss(10), None)));
+    assert!(followed.len() > on_first_day(&halts(&loss(150), None)).len());
+    // Yesterday's losses, and gains, change nothing.
+    for used in [used(first_close - 86_400_000, 140, Vec::new()), used(first_close - 1, -9_000, Vec::new())] {
+        assert_eq!(halts(&loss(150), Some(&used)), halts(&loss(150), None));
+    }
+    let one = Limits { signals_per_hour: Some(1), ..Limits::default() };
+    assert!(on_first_day(&halts(&one, None)).is_empty());
+    let hasty = used(first_close - 1, 0, vec![first_close - 1]);
+    assert!(halts(&one, Some(&hasty)).iter().any(|(close_ms, _)| *close_ms == first_close));
+    let earlier = used(first_close - 1, 0, vec![first_close - 3_600_000]);
+    assert_eq!(halts(&one, Some(&earlier)), halts(&one, None));
+}
+
+/// A stream says nothing of candles that closed before it began, and others do.
+#[test]
+fn a_stream_speaks_from_its_first_close_on() {
+    let candles = candles(200);
+    let rules = rules(FillRule::Close);
+    let mut desk = desk(&candles, 0..1, &rules, 1);
+    let from_close_ms = candles.get(HISTORY + 10).open_time_ms + Timeframe::H1.ms();
+    desk.add(Member { from_close_ms, ..member(1, &specs()[1], &rules) }).unwrap();
+    let said: Vec<usize> =
+        (HISTORY..HISTORY + 20).map(|at| desk.close(&candles.get(at), Timing::InTime).unwrap().len()).collect();
+    assert_eq!(said, [vec![1; 10], vec![2; 10]].concat());
 }
 
 proptest::proptest! {

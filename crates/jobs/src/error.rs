@@ -152,7 +152,10 @@ fn database_kind(error: &DatabaseError) -> ErrorKind {
         DatabaseError::Damaged { .. } | DatabaseError::Vanished { .. } | DatabaseError::Reorganised { .. } => {
             ErrorKind::CheckFailed
         }
-        DatabaseError::Sql { .. } | DatabaseError::TimedOut { .. } | DatabaseError::Log { .. } => ErrorKind::Failed,
+        DatabaseError::Sql { .. }
+        | DatabaseError::TimedOut { .. }
+        | DatabaseError::Log { .. }
+        | DatabaseError::ServerReplaced { .. } => ErrorKind::Failed,
         _ => ErrorKind::BadInput,
     }
 }

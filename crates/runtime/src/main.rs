@@ -76,6 +76,7 @@ fn run() -> Result<(), RuntimeError> {
         limits: Limits::default(),
         next_seq: 0,
         state: None,
+        from_close_ms: i64::MIN,
     });
     let out = std::io::stdout();
     for (number, line) in (1_u64..).zip(std::io::stdin().lock().lines()) {

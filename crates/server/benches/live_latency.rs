@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use assay_engine::Limits;
 use assay_jobs::jobs::runs::{Pins, policy_file};
 use assay_jobs::jobs::train::Train;
 use assay_jobs::{Advance, Progress, Workspace};
@@ -153,7 +152,8 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>,
             run_id: run_id.clone(),
             owner: owner.clone(),
             source: SourceRequest::Exchange { venue: "binance".to_owned() },
-            limits: Limits::default(),
+            limits: None,
+            phrase: None,
         };
         let stream = start_stream(server.state(), request).await.unwrap();
         tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), heard.clone()));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use assay_engine::Limits;
 use assay_jobs::JobError;
 use assay_store::database::{DatabaseError, JobFilter, JobStatus, NewJob, ScheduledJob};
 use serde_json::Value;
@@ -91,7 +90,7 @@ async fn stream(state: &ServerState, job: &ScheduledJob) -> Result<(), JobError>
     };
     let source = SourceRequest::Replay { from: None, to: None, pace_ms: None };
     let request =
-        NewStreamRequest { run_id: run_id.to_owned(), owner: job.owner.clone(), source, limits: Limits::default() };
+        NewStreamRequest { run_id: run_id.to_owned(), owner: job.owner.clone(), source, limits: None, phrase: None };
     match start_stream(state, request).await {
         // A kill may have come between beginning the stream and remembering it.
         Ok(_) | Err(JobError::Database(DatabaseError::ModelTaken { .. })) => Ok(()),

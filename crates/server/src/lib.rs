@@ -13,6 +13,7 @@ mod extract;
 mod feed;
 mod first_run;
 mod graphql;
+mod holding;
 pub mod live;
 mod number;
 mod observe;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::access::KEPT_MS;
 use crate::clock::now_ms;
 use crate::state::ServerState;
-use crate::{delivery, feed, first_run, live, observe, scheduler};
+use crate::{delivery, feed, first_run, holding, live, observe, scheduler};
 
 /// Wait before a part that failed starts again, doubled with each failure in a row.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -29,6 +29,7 @@ pub(crate) fn start(state: &ServerState, shutdown: &watch::Receiver<bool>) -> Jo
     parts.spawn(keep("delivery", state.clone(), shutdown.clone(), delivery::run));
     parts.spawn(keep("feed", state.clone(), shutdown.clone(), feed::run));
     parts.spawn(keep("first run", state.clone(), shutdown.clone(), first_run::run));
+    parts.spawn(keep("lease", state.clone(), shutdown.clone(), holding::hold));
     parts.spawn(keep("live", state.clone(), shutdown.clone(), live::run));
     parts.spawn(keep("scheduler", state.clone(), shutdown.clone(), scheduler::run));
     parts.spawn(keep("tidy", state.clone(), shutdown.clone(), tidy));

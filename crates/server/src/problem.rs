@@ -223,6 +223,7 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let code = match (&error, error.kind()) {
             (JobError::Database(database), _) if database.is_retryable() => Code::Unavailable,
+            (JobError::Database(DatabaseError::ServerReplaced { .. }), _) => Code::Unavailable,
             (JobError::Database(DatabaseError::Quota { .. }), _) => Code::TooMany,
             (JobError::Database(DatabaseError::JobState { .. }), _) => Code::Conflict,
             (JobError::Database(DatabaseError::UnknownJob { .. }), _) => Code::NotFound,

@@ -85,7 +85,7 @@ impl Server {
         })?;
         let bound = |error| JobError::Failed(format!("the address of the listener is unknown: {error}"));
         let address = listener.local_addr().map_err(bound)?;
-        let state = ServerState::open_with(state, access).await?;
+        let state = ServerState::serving(state, access).await?;
         state.live.configure(live);
         let (router, _) = api::router(state.clone());
         let router = router.merge(workers::routes(&state).await?);
@@ -115,6 +115,11 @@ impl Server {
         &self.state
     }
 
+    /// Waits until the server stops by itself, because another one has taken its database.
+    pub async fn replaced(&self) {
+        stopped(&mut self.state.stopping.subscribe()).await;
+    }
+
     /// Stops: takes no more connections, lets requests under way end, ends the parts.
     pub async fn stop(mut self) {
         self.state.stopping.send_replace(true);
@@ -122,6 +127,11 @@ impl Server {
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             tracing::warn!("parts of the server did not end in time and are cut off");
             self.tasks.shutdown().await;
+        }
+        if let Some(lease) = &self.state.lease
+            && let Err(error) = self.state.platform.release_server_lease(lease).await
+        {
+            tracing::warn!(%error, "the platform database is not given back; its lease ends by itself");
         }
         self.state.platform.close().await;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_gateway::{Dispatcher, GatewaySettings};
-use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase};
+use assay_store::database::{DatabaseLocation, JobsDatabase, PlatformDatabase, ServerLease};
 use assay_store::{Home, Vault};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -11,6 +11,7 @@ use crate::access::{AccessOptions, Buckets, Credentials};
 use crate::clock::now_ms;
 use crate::feed::Feed;
 use crate::graphql::{ReadSchema, schema};
+use crate::holding;
 use crate::live::Live;
 
 /// Sockets that listen to signals at once; those beyond are refused.
@@ -45,6 +46,8 @@ pub struct Inner {
     pub settings: Settings,
     /// The platform database.
     pub platform: PlatformDatabase,
+    /// What keeps other servers off it; `None` for whoever serves nobody.
+    pub(crate) lease: Option<ServerLease>,
     /// Liquidity jobs and rounds.
     pub liquidity: JobsDatabase,
     /// Opens sealed secrets.
@@ -107,21 +110,35 @@ impl std::ops::Deref for ServerState {
 }
 
 impl ServerState {
-    /// Opens the databases and the vault.
+    /// Opens the databases and the vault, beside whoever else has them open.
     ///
     /// # Errors
     /// [`assay_jobs::JobError`] when a database cannot be reached or a key cannot be read.
     pub async fn open(settings: Settings) -> Result<Self, assay_jobs::JobError> {
-        Self::open_with(settings, AccessOptions::default()).await
-    }
-
-    /// The same, with other limits and ways to be reached.
-    ///
-    /// # Errors
-    /// As [`ServerState::open`].
-    pub async fn open_with(settings: Settings, options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
         let vault = settings.home.vault()?;
         let platform = PlatformDatabase::open(&settings.platform).await?;
+        Self::with(settings, AccessOptions::default(), vault, platform, None).await
+    }
+
+    /// The same for a server: no other one writes to the platform database meanwhile.
+    ///
+    /// # Errors
+    /// As [`ServerState::open`], and when another server holds the database.
+    pub(crate) async fn serving(settings: Settings, options: AccessOptions) -> Result<Self, assay_jobs::JobError> {
+        let vault = settings.home.vault()?;
+        let platform = PlatformDatabase::open(&settings.platform).await?;
+        let lease = holding::take(&platform, &settings.home, &vault).await?;
+        let platform = platform.fenced(&lease);
+        Self::with(settings, options, vault, platform, Some(lease)).await
+    }
+
+    async fn with(
+        settings: Settings,
+        options: AccessOptions,
+        vault: Vault,
+        platform: PlatformDatabase,
+        lease: Option<ServerLease>,
+    ) -> Result<Self, assay_jobs::JobError> {
         let liquidity = JobsDatabase::open(&settings.liquidity).await?;
         let (job_queued, events_appended) = (Notify::new(), Notify::new());
         let live = Live::new(&settings.home);
@@ -134,6 +151,7 @@ impl ServerState {
         Ok(Self(Arc::new(Inner {
             settings,
             platform,
+            lease,
             liquidity,
             vault,
             job_queued,

@@ -84,9 +84,17 @@ pub fn up(request: UpRequest, ready: impl FnOnce(&Ready) -> Result<(), JobError>
         };
         ready(&Ready { url: server.url(), owner_key, database })?;
         tracing::info!(address = %server.address(), "ready");
-        signals.stop().await;
+        let is_replaced = tokio::select! {
+            () = signals.stop() => false,
+            () = server.replaced() => true,
+        };
         tracing::info!("stopping");
         server.stop().await;
+        if is_replaced {
+            return Err(JobError::Failed(
+                "another server has taken the platform database; this one has ended".to_owned(),
+            ));
+        }
         Ok(())
     })
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
+use assay_types::Hash;
+
 use crate::error::StoreError;
 use crate::files::{read, write_with_mode};
 use crate::home::Home;
@@ -12,6 +14,9 @@ use crate::keys::{OWNER_ONLY, load_or_create_secret};
 
 const HEAD: &[u8] = b"assay/sealed/1\n";
 const NONCE_BYTES: usize = 24;
+/// What the hash of a key begins with, so that it is of no use elsewhere.
+const FINGERPRINT: &[u8] = b"assay/vault-fingerprint/1\n";
+const FINGERPRINT_DIGITS: usize = 32;
 const FIX: &str = "restore it and `keys/vault.key` from the same backup";
 
 /// Seals and opens with XChaCha20-Poly1305. A sealed text holds a random nonce and is bound to
@@ -19,6 +24,7 @@ const FIX: &str = "restore it and `keys/vault.key` from the same backup";
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    fingerprint: String,
 }
 
 impl std::fmt::Debug for Vault {
@@ -33,7 +39,16 @@ impl Vault {
     /// # Errors
     /// As [`crate::load_or_create_signing_key`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { cipher: XChaCha20Poly1305::new(&load_or_create_secret(path)?.into()) })
+        let key = load_or_create_secret(path)?;
+        let hash = Hash::of(&[FINGERPRINT, key.as_slice()].concat()).to_string();
+        let fingerprint = hash[..FINGERPRINT_DIGITS].to_owned();
+        Ok(Self { cipher: XChaCha20Poly1305::new(&key.into()), fingerprint })
+    }
+
+    /// Tells this vault's key from others without telling the key: 32 hex digits of a hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Whether `bytes` were sealed by some vault.
@@ -120,6 +135,8 @@ mod tests {
         let again = Vault::open(&folder.path().join("keys/vault.key")).unwrap();
         assert_eq!(again.unseal("webhook 1", &sealed).unwrap(), b"hunter2");
         let other = Vault::open(&folder.path().join("keys/other.key")).unwrap();
+        assert_eq!((vault.fingerprint().len(), vault.fingerprint()), (32, again.fingerprint()));
+        assert_ne!(vault.fingerprint(), other.fingerprint());
         assert!(other.unseal("webhook 1", &sealed).is_err());
         assert!(again.unseal("webhook 2", &sealed).is_err());
         for at in [0, 20, sealed.len() - 1] {

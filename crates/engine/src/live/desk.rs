@@ -10,7 +10,7 @@ use assay_sim::{PaperAccount, PaperState, Rules};
 use assay_types::{Action, Candle, Dataset, Money, SigningKey};
 use serde::{Deserialize, Serialize};
 
-use super::gate::{Approved, Breach, GateState};
+use super::gate::{Approved, Breach, GateState, UsedLimits};
 use super::limits::Limits;
 use crate::error::EngineError;
 use crate::signals::{Statement, to_line};
@@ -46,6 +46,9 @@ pub struct Member {
     pub next_seq: u64,
     /// Where its account stands; `None` for a new one.
     pub state: Option<MemberState>,
+    /// The first close that it speaks at, in ms since 1970: a stream says nothing of what
+    /// closed before it began.
+    pub from_close_ms: i64,
 }
 
 /// The account and the gate of a stream at rest.
@@ -86,6 +89,7 @@ struct Seat {
     gate: GateState,
     limits: Limits,
     next_seq: u64,
+    from_close_ms: i64,
 }
 
 /// Every stream of one series of candles.
@@ -171,6 +175,7 @@ impl Desk {
             gate,
             limits: member.limits,
             next_seq: member.next_seq,
+            from_close_ms: member.from_close_ms,
         });
         Ok(())
     }
@@ -241,9 +246,11 @@ impl Desk {
             let own = chunks.next();
             let at = &at;
             let others: Vec<_> = chunks
-                .map(|chunk| scope.spawn(move || chunk.iter_mut().map(|seat| seat.speak(at)).collect::<Vec<_>>()))
+                .map(|chunk| {
+                    scope.spawn(move || chunk.iter_mut().filter_map(|seat| seat.speak(at)).collect::<Vec<_>>())
+                })
                 .collect();
-            let mut said: Vec<Said> = own.into_iter().flatten().map(|seat| seat.speak(at)).collect();
+            let mut said: Vec<Said> = own.into_iter().flatten().filter_map(|seat| seat.speak(at)).collect();
             for other in others {
                 match other.join() {
                     Ok(part) => said.extend(part),
@@ -252,9 +259,8 @@ impl Desk {
             }
             said
         });
-        if said.iter().any(|said| said.breach.is_some()) {
-            let mut halted = said.iter().map(|said| said.breach.is_some());
-            self.seats.retain(|_| !halted.next().unwrap_or(false));
+        for halted in said.iter().filter(|said| said.breach.is_some()) {
+            self.remove(&halted.stream_id);
         }
         Ok(said)
     }
@@ -283,6 +289,15 @@ impl Desk {
 }
 
 impl MemberState {
+    /// The state of a new stream of a model that had others, which used up some of its limits.
+    ///
+    /// # Errors
+    /// [`EngineError::Simulation`] when the rules do not hold.
+    pub fn following(rules: &Rules, dataset: &Dataset, used: &UsedLimits) -> Result<Self, EngineError> {
+        let account = PaperAccount::new(rules, dataset.timeframe)?.state();
+        Ok(Self { account, gate: GateState::following(used) })
+    }
+
     /// The state after a close at which `action` was said, from the state before it: what a
     /// restart does with the closes since its checkpoint.
     ///
@@ -334,7 +349,10 @@ impl Seat {
         MemberState { account: self.account.state(), gate: self.gate.clone() }
     }
 
-    fn speak(&mut self, at: &Close<'_>) -> Said {
+    fn speak(&mut self, at: &Close<'_>) -> Option<Said> {
+        if at.close_ms < self.from_close_ms {
+            return None;
+        }
         let decided = self.decide(at);
         let (approved, breach) = match decided {
             Ok(approved) => (approved, None),
@@ -353,7 +371,7 @@ impl Seat {
         };
         let line = to_line(&statement.signed(at.key));
         self.next_seq += 1;
-        Said {
+        Some(Said {
             stream_id: self.stream_id.clone(),
             model_id: self.model_id.clone(),
             seq: statement.seq,
@@ -361,7 +379,7 @@ impl Seat {
             line,
             equity: self.account.equity(),
             breach,
-        }
+        })
     }
 
     fn decide(&mut self, at: &Close<'_>) -> Result<Approved, Breach> {

@@ -62,7 +62,7 @@ impl Approved {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateState {
-    /// The UTC day of the last close, counted from 1970; a close at midnight ends its day.
+    /// The [`day_of_close`] of the last close.
     day: i64,
     /// Equity at the last close of the day before.
     day_equity: Money,
@@ -70,12 +70,41 @@ pub struct GateState {
     last_equity: Option<Money>,
     /// Closes of the last hour at which the target changed, ascending.
     changes: Vec<i64>,
+    /// What earlier streams of the model lost on that day.
+    #[serde(default)]
+    lost_before: Money,
+}
+
+/// What earlier streams of a model used up of its limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedLimits {
+    /// Their last close, in ms since 1970.
+    pub last_close_ms: i64,
+    /// What they lost on its UTC day.
+    pub lost: Money,
+    /// Closes within an hour of the last one at which a target changed, ascending.
+    pub changes: Vec<i64>,
+}
+
+/// The UTC day of a close, counted from 1970; a close at midnight ends its day.
+#[must_use]
+pub const fn day_of_close(close_ms: i64) -> i64 {
+    (close_ms - 1).div_euclid(DAY_MS)
 }
 
 impl GateState {
+    /// The gate of a new stream of a model that had others.
+    pub(super) fn following(used: &UsedLimits) -> Self {
+        let (day, changes) = (day_of_close(used.last_close_ms), used.changes.clone());
+        Self { day, changes, lost_before: used.lost.max(Money::ZERO), ..Self::default() }
+    }
+
     /// Takes the equity of a close.
     pub(super) fn mark(&mut self, close_ms: i64, equity: Money) {
-        let day = (close_ms - 1).div_euclid(DAY_MS);
+        let day = day_of_close(close_ms);
+        if day != self.day {
+            self.lost_before = Money::ZERO;
+        }
         if self.last_equity.is_none() || day != self.day {
             self.day = day;
             self.day_equity = self.last_equity.unwrap_or(equity);
@@ -98,7 +127,8 @@ impl GateState {
         }
         let equity = account.equity();
         if let Some(limit) = limits.daily_loss {
-            let loss = Money(self.day_equity.0.saturating_sub(equity.0));
+            let loss = self.day_equity.0.saturating_sub(equity.0).saturating_add(self.lost_before.0);
+            let loss = Money(loss);
             if loss > limit {
                 return Err(Breach::DailyLoss { loss, limit });
             }

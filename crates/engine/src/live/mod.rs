@@ -6,5 +6,5 @@ mod gate;
 mod limits;
 
 pub use desk::{Desk, Member, MemberState, Said, Timing};
-pub use gate::Breach;
+pub use gate::{Breach, UsedLimits, day_of_close};
 pub use limits::{Limits, Loosened, loosen_phrase, publish_phrase};

@@ -93,7 +93,14 @@ impl Platform {
 
     async fn publish_as(&self, model_id: &str, seqs: std::ops::Range<u64>, mode: StreamMode) -> Vec<String> {
         let rows: Vec<StoredSignal> = seqs.map(|seq| StoredSignal { mode, ..row(model_id, seq) }).collect();
-        let close = CommittedClose { feed: "test".to_owned(), candle: None, signals: rows.clone(), halted: Vec::new() };
+        let close = CommittedClose {
+            feed: "test".to_owned(),
+            candle: None,
+            signals: rows.clone(),
+            halted: Vec::new(),
+            speakers: [].into(),
+            changes: None,
+        };
         self.database.commit_close(&close, now_ms()).await.unwrap();
         let published: Vec<Published> = rows.iter().map(published).collect();
         self.hub.publish(&published);

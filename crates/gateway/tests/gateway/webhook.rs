@@ -176,6 +176,7 @@ async fn who_is_not_the_owner_hears_nothing_of_paper() {
         source: "{}".to_owned(),
         feed: "test".to_owned(),
         limits: "{}".to_owned(),
+        after: None,
     };
     platform.database.insert_stream(&new, now_ms()).await.unwrap();
     let receiver = Receiver::start(|_| Answer::Status(200)).await;

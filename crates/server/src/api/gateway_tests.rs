@@ -42,6 +42,7 @@ async fn stream(routes: &Routes, model_id: &str, owner: &str, is_live: bool) {
         source: "{}".to_owned(),
         feed: "feed".to_owned(),
         limits: "{}".to_owned(),
+        after: None,
     };
     routes.state.platform.insert_stream(&new, 1).await.unwrap();
     if is_live {
@@ -79,7 +80,14 @@ async fn publish_as(routes: &Routes, models: &[String], seqs: std::ops::Range<u6
             line: row.signal.as_str().into(),
         })
         .collect();
-    let close = CommittedClose { feed: "feed".to_owned(), candle: None, signals, halted: Vec::new() };
+    let close = CommittedClose {
+        feed: "feed".to_owned(),
+        candle: None,
+        signals,
+        halted: Vec::new(),
+        speakers: [].into(),
+        changes: None,
+    };
     routes.state.platform.commit_close(&close, now_ms()).await.unwrap();
     routes.state.live.hub.publish(&published);
 }

@@ -336,6 +336,7 @@ mod tests {
             source: "{}".to_owned(),
             feed: "f".to_owned(),
             limits: "{}".to_owned(),
+            after: None,
         };
         database.insert_stream(&stream, 1).await.unwrap();
         // The run as the home folder has it.

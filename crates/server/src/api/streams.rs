@@ -93,9 +93,13 @@ struct NewStreamBody {
     run_id: String,
     /// Where its candles come from.
     source: SourceRequest,
-    /// When it is halted.
+    /// When it is halted; left out: as the model's last stream, if it had one.
     #[serde(default)]
-    limits: LimitsView,
+    limits: Option<LimitsView>,
+    /// `loosen limits` and the first twelve digits of the model id, to allow more than the
+    /// model's last stream was allowed.
+    #[serde(default)]
+    phrase: Option<String>,
 }
 
 /// A stream.
@@ -221,9 +225,10 @@ async fn start(
     ApiJson(body): ApiJson<NewStreamBody>,
 ) -> Result<impl IntoResponse, Problem> {
     caller.require(Scope::Publish)?;
-    let limits = body.limits.read()?;
+    let limits = body.limits.map(|limits| limits.read()).transpose()?;
     let run_id = usable_run(&state, &caller, "run_id", &body.run_id).await?;
-    let request = NewStreamRequest { run_id, owner: caller.user_id.clone(), source: body.source, limits };
+    let request =
+        NewStreamRequest { run_id, owner: caller.user_id.clone(), source: body.source, limits, phrase: body.phrase };
     let stream = live::start_stream(&state, request).await.map_err(|error| match error {
         assay_jobs::JobError::Database(error) => conflict(error),
         other => other.into(),

@@ -9,7 +9,7 @@ use assay_gateway::Published;
 use assay_jobs::JobError;
 use assay_lake::{Clock, ClosedCandle};
 use assay_store::database::{
-    CommittedClose, DatabaseError, FeedCandle, StoredSignal, Stream, StreamMode, StreamStatus,
+    CommittedClose, DatabaseError, FeedCandle, Speaker, StoredSignal, Stream, StreamMode, StreamStatus,
 };
 use tokio::sync::watch;
 
@@ -46,13 +46,23 @@ pub(super) async fn run_feed(
     mut wanted: watch::Receiver<Vec<Stream>>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<Ended, JobError> {
-    let streams = wanted.borrow_and_update().clone();
+    if wanted.borrow_and_update().is_empty() {
+        return Ok(Ended::Idle);
+    }
+    // The list may be older than what made the feed start anew.
+    let streams = state.platform.running_streams_of(feed).await?;
+    if streams.is_empty() {
+        return Ok(Ended::Idle);
+    }
     let Ready { desk, mut source } = prepare(state, feed, &streams).await?;
     if desk.is_empty() {
         return Ok(Ended::Idle);
     }
     let clock = state.live.options().clock;
-    let mut work = Work { state, feed, desk: Some(desk), streams: by_id(streams), closes: 0, clock };
+    let speakers = Arc::default();
+    let mut work =
+        Work { state, feed, desk: Some(desk), streams: by_id(streams), speakers, changes: None, closes: 0, clock };
+    work.know_speakers()?;
     loop {
         tokio::select! {
             () = stopped(&mut shutdown) => return work.rest().await,
@@ -72,9 +82,11 @@ pub(super) async fn run_feed(
                     return Ok(Ended::Over);
                 }
                 Some(candle) => {
-                    // What the desk said last may not be stored, so nothing is noted here.
-                    if !work.take(&candle?, &source, &mut shutdown).await? {
-                        return Ok(Ended::Idle);
+                    match work.take(&candle?, &source, &mut shutdown).await? {
+                        Committed::Stored => {}
+                        // What the desk said last may not be stored, so nothing is noted here.
+                        Committed::Ending => return Ok(Ended::Idle),
+                        Committed::Dropped => return Ok(Ended::Again),
                     }
                     if work.desk()?.is_empty() {
                         return work.rest().await;
@@ -96,21 +108,49 @@ struct Work<'a> {
     /// Away only while another thread works on it.
     desk: Option<Desk>,
     streams: HashMap<String, Stream>,
+    /// Those on the desk, and how often streams had changed when they were last looked at.
+    speakers: Arc<[Speaker]>,
+    changes: Option<u64>,
     closes: u32,
     clock: Clock,
 }
 
-/// The times of a close, in ms since 1970.
+/// What became of a close.
+enum Committed {
+    /// It is stored.
+    Stored,
+    /// The server stops.
+    Ending,
+    /// It is not stored, and what was said at it no longer holds: the feed starts anew.
+    Dropped,
+}
+
+/// The times of a close, in ms since 1970, and whether it came in time.
 #[derive(Clone, Copy)]
 struct Times {
     close_ms: i64,
     due_at: i64,
-    stored_at: i64,
+    timing: Timing,
+    /// Recorded candles are never too late.
+    is_replay: bool,
 }
 
 impl Work<'_> {
     fn desk(&mut self) -> Result<&mut Desk, JobError> {
         self.desk.as_mut().ok_or_else(|| JobError::Failed("the desk was lost with its thread".to_owned()))
+    }
+
+    /// Notes who is on the desk, as what.
+    fn know_speakers(&mut self) -> Result<(), JobError> {
+        let ids: Vec<String> = self.desk()?.stream_ids().map(str::to_owned).collect();
+        let speakers = ids.iter().filter_map(|id| self.streams.get(id)).map(|stream| Speaker {
+            stream_id: stream.stream_id.clone(),
+            mode: stream.mode,
+            limits: stream.limits.clone(),
+        });
+        self.speakers = speakers.collect();
+        self.changes = None;
+        Ok(())
     }
 
     /// Notes where everything stands before this task ends.
@@ -152,34 +192,28 @@ impl Work<'_> {
             }
         }
         self.streams = wanted;
+        self.know_speakers()?;
         Ok(true)
     }
 
-    /// Takes a closed candle to its listeners; false when the server stops.
+    /// Takes a closed candle to its listeners.
     async fn take(
         &mut self,
         closed: &ClosedCandle,
         source: &Source,
         shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<bool, JobError> {
+    ) -> Result<Committed, JobError> {
         let began = Instant::now();
         if !wait_until_sending(self.state, shutdown).await {
-            return Ok(false);
+            return Ok(Committed::Ending);
         }
         let candle = closed.candle;
         let mut desk =
             self.desk.take().ok_or_else(|| JobError::Failed("the desk was lost with its thread".to_owned()))?;
         let close_ms = candle.open_time_ms + desk.dataset().timeframe.ms();
-        let timing = match source {
-            Source::Replay { .. } => Timing::InTime,
-            Source::Exchange(_) => {
-                if source.now_ms(&self.clock) - close_ms > STALE_AFTER_MS {
-                    Timing::Late
-                } else {
-                    Timing::InTime
-                }
-            }
-        };
+        let is_replay = matches!(source, Source::Replay { .. });
+        let is_late = !is_replay && source.now_ms(&self.clock) - close_ms > STALE_AFTER_MS;
+        let timing = if is_late { Timing::Late } else { Timing::InTime };
         let task = tokio::task::spawn_blocking(move || {
             let said = desk.close(&candle, timing);
             (desk, said)
@@ -188,11 +222,12 @@ impl Work<'_> {
         self.desk = Some(desk);
         let decided = Instant::now();
         stage("decide", decided - began);
-        let due_at = if matches!(source, Source::Replay { .. }) { closed.received_at_ms } else { close_ms };
-        let times = Times { close_ms, due_at, stored_at: source.now_ms(&self.clock) };
-        let close = self.close(closed, times, &said?);
-        if !self.commit(&close, shutdown).await? {
-            return Ok(false);
+        let due_at = if is_replay { closed.received_at_ms } else { close_ms };
+        let times = Times { close_ms, due_at, timing, is_replay };
+        let mut close = self.close(closed, times, &said?);
+        match self.commit(&mut close, times, source, shutdown).await? {
+            Committed::Stored => {}
+            other => return Ok(other),
         }
         let stored = Instant::now();
         stage("store", stored - decided);
@@ -208,7 +243,7 @@ impl Work<'_> {
             let (state, feed) = (self.state, self.feed);
             checkpoint::store(&state.platform, feed, self.desk()?, candle.open_time_ms).await?;
         }
-        Ok(true)
+        Ok(Committed::Stored)
     }
 
     fn close(&self, closed: &ClosedCandle, times: Times, said: &[Said]) -> CommittedClose {
@@ -221,7 +256,8 @@ impl Work<'_> {
             closed_at: times.close_ms,
             received_at: closed.received_at_ms,
             due_at: times.due_at,
-            stored_at: times.stored_at,
+            // Known when it is tried.
+            stored_at: 0,
             signal: said.line.clone(),
             equity: said.equity.to_string(),
         });
@@ -240,15 +276,43 @@ impl Work<'_> {
             }),
             signals: signals.collect(),
             halted: halted.collect(),
+            speakers: self.speakers.clone(),
+            changes: self.changes,
         }
     }
 
-    /// Stores a close, again and again while the database is away; false when the server stops.
-    async fn commit(&self, close: &CommittedClose, shutdown: &mut watch::Receiver<bool>) -> Result<bool, JobError> {
+    /// Stores a close, again and again while the database is away.
+    async fn commit(
+        &mut self,
+        close: &mut CommittedClose,
+        times: Times,
+        source: &Source,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<Committed, JobError> {
         let mut wait_ms = COMMIT_BACKOFF_MS;
         loop {
-            match self.state.platform.commit_close(close, now_ms()).await {
-                Ok(()) => break,
+            if !wait_until_sending(self.state, shutdown).await {
+                return Ok(Committed::Ending);
+            }
+            let stored_at = source.now_ms(&self.clock);
+            let must_be_timely = !times.is_replay && times.timing == Timing::InTime;
+            let left = times.close_ms + STALE_AFTER_MS - stored_at;
+            let limit = if must_be_timely { u64::try_from(left).unwrap_or(0) } else { u64::MAX };
+            close.signals.iter_mut().for_each(|signal| signal.stored_at = stored_at);
+            let storing = self.state.platform.commit_close(close, now_ms());
+            let Ok(stored) = tokio::time::timeout(Duration::from_millis(limit), storing).await else {
+                tracing::warn!(feed = self.feed, "a close could not be stored in time: its streams hold");
+                return Ok(Committed::Dropped);
+            };
+            match stored {
+                Ok(changes) => {
+                    self.changes = Some(changes);
+                    break;
+                }
+                Err(error @ DatabaseError::StreamsChanged { .. }) => {
+                    tracing::info!(%error, feed = self.feed, "a feed starts anew");
+                    return Ok(Committed::Dropped);
+                }
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, feed = self.feed, "a close is not stored yet");
                 }
@@ -256,14 +320,15 @@ impl Work<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
-                () = stopped(shutdown) => return Ok(false),
+                () = stopped(shutdown) => return Ok(Committed::Ending),
             }
             wait_ms = (wait_ms * 2).min(MAX_COMMIT_BACKOFF_MS);
         }
         if !close.halted.is_empty() {
+            self.know_speakers()?;
             self.state.events_appended.notify_waiters();
         }
-        Ok(true)
+        Ok(Committed::Stored)
     }
 
     /// Tells listeners, once sending is allowed.

@@ -9,13 +9,14 @@ use assay_engine::{Desk, Member, MemberState, Statement, to_line};
 use assay_features::{FeatureSpec, FeatureStream};
 use assay_jobs::JobError;
 use assay_lake::{ALL_TIME, LiveFeed};
-use assay_store::database::{CommittedClose, MAX_SIGNALS, StoredSignal, Stream, StreamStatus};
+use assay_store::database::{CommittedClose, MAX_SIGNALS, Speaker, StoredSignal, Stream, StreamStatus};
 use assay_types::{Action, Candle, Candles, Dataset, Signal, SigningKey};
 
 use super::checkpoint;
 use super::model::{Model, in_workspace, load_models};
 use super::source::{Source, StoredSource};
 use super::supervisor::is_passing;
+use super::used::used_limits;
 use super::words::{candle_of, limits_of, source_of};
 use crate::clock::now_ms;
 use crate::state::ServerState;
@@ -242,12 +243,17 @@ async fn join(
     let dataset = desk.dataset().clone();
     let step_ms = dataset.timeframe.ms();
     let said = said_by(state, stream).await?;
+    // A new stream says nothing of what closed before it, a resumed one holds where it was silent.
+    let is_new = said.is_empty() && !source_of(stream)?.is_replay();
+    let from_close_ms = if is_new { stream.created_at } else { i64::MIN };
     let mut next_seq = said.last_key_value().map_or(stream.first_seq, |(_, (seq, _))| seq + 1);
-    let mut member = None;
+    let used = used_limits(state, stream).await?;
+    let new = used.map(|used| MemberState::following(&model.rules, &dataset, &used)).transpose()?;
+    let mut member = new.clone();
     if let Some((&first_close_ms, _)) = said.first_key_value() {
         let stored = checkpoint::member(&state.platform, &stream.stream_id).await?;
         let (taken_ms, state_then) = stored.map_or((i64::MIN, None), |(taken_ms, state)| (taken_ms, Some(state)));
-        member = state_then;
+        member = state_then.or(new);
         let since = candles
             .iter()
             .filter(|candle| candle.open_time_ms > taken_ms && candle.open_time_ms + step_ms >= first_close_ms);
@@ -273,6 +279,7 @@ async fn join(
         limits: limits_of(stream)?,
         next_seq,
         state: member,
+        from_close_ms,
     })?)
 }
 
@@ -330,6 +337,15 @@ async fn hold(
         signal: to_line(&statement.signed(key)),
         equity: after.equity().to_string(),
     };
-    let close = CommittedClose { feed: stream.feed.clone(), candle: None, signals: vec![signal], halted: Vec::new() };
-    Ok(state.platform.commit_close(&close, now_ms).await?)
+    let speaker = Speaker { stream_id: stream.stream_id.clone(), mode: stream.mode, limits: stream.limits.clone() };
+    let close = CommittedClose {
+        feed: stream.feed.clone(),
+        candle: None,
+        signals: vec![signal],
+        halted: Vec::new(),
+        speakers: [speaker].into(),
+        changes: None,
+    };
+    state.platform.commit_close(&close, now_ms).await?;
+    Ok(())
 }

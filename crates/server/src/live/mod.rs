@@ -16,6 +16,7 @@ mod streams;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod used;
 mod words;
 
 use std::sync::{PoisonError, RwLock};

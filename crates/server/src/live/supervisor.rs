@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use assay_jobs::JobError;
 use assay_store::StoreError;
-use assay_store::database::{Stream, StreamStatus};
+use assay_store::database::{DatabaseError, Stream, StreamStatus};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -139,6 +139,10 @@ fn start(state: ServerState, name: String, streams: Vec<Stream>, shutdown: watch
                     settle(&state, &streams, StreamStatus::Ended, None).await;
                     return;
                 }
+                Err(JobError::Database(error @ DatabaseError::ServerReplaced { .. })) => {
+                    tracing::warn!(%error, feed = name, "a feed ends here");
+                    return;
+                }
                 Err(error) if is_passing(&error) => tracing::warn!(%error, feed = name, "a feed starts again"),
                 Err(error) => {
                     tracing::error!(%error, feed = name, "a feed cannot go on");
@@ -148,7 +152,7 @@ fn start(state: ServerState, name: String, streams: Vec<Stream>, shutdown: watch
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
-                _ = stopping.changed() => return,
+                () = stopped(&mut stopping) => return,
             }
         }
     });
@@ -158,6 +162,8 @@ fn start(state: ServerState, name: String, streams: Vec<Stream>, shutdown: watch
 /// Whether the same feed may do better later.
 pub(super) fn is_passing(error: &JobError) -> bool {
     match error {
+        // What was stored in the meantime is read again.
+        JobError::Database(DatabaseError::FeedMoved { .. } | DatabaseError::StreamsChanged { .. }) => true,
         JobError::Database(error) => error.is_retryable(),
         JobError::Lake(error) => error.is_retryable(),
         JobError::Store(StoreError::Locked { .. }) => true,

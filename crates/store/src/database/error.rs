@@ -115,11 +115,40 @@ pub enum DatabaseError {
         /// What the change is possible for.
         allowed: &'static str,
     },
-    /// Another process wrote signals of these models.
-    #[error("signals of feed {feed} were stored by another process: only one server may run a stream")]
+    /// A stream was stopped, limited or published since it spoke.
+    #[error("streams of feed {feed} changed since they spoke; nothing of this close is stored")]
+    StreamsChanged {
+        /// The feed.
+        feed: String,
+    },
+    /// Other signals are stored under these numbers.
+    #[error("other signals of feed {feed} are stored already; what is stored counts")]
     FeedMoved {
         /// The feed.
         feed: String,
+    },
+    /// Another server holds the database.
+    #[error(
+        "the platform database is held by the server at {place}: stop that one, or give this one a database of its own"
+    )]
+    ServerHeld {
+        /// Which one, in words.
+        place: String,
+    },
+    /// Another server has taken the database; nothing more is written from here.
+    #[error("another server, at {place}, has taken the platform database")]
+    ServerReplaced {
+        /// Which one, in words.
+        place: String,
+    },
+    /// The database belongs to another home folder.
+    #[error(
+        "the platform database belongs to another home folder, last served at {place}: its runs and the key of its \
+         secrets are there; start on that home, or give this one a database of its own"
+    )]
+    OtherHome {
+        /// Where it was served last, in words.
+        place: String,
     },
     /// The user has as many unfinished jobs as may be.
     #[error("{owner} has {unfinished} unfinished jobs and may have {quota}: wait for one to end, or cancel one")]

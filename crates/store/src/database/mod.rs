@@ -28,8 +28,8 @@ pub use platform::{
     DeliveryReport, Destination, DestinationKind, Event, EventPage, FeedCandle, IdempotentClaim, JobEffects, JobEnding,
     JobFilter, JobStatus, KEPT_DELIVERIES, KeyRow, LeasedJob, LoggedDelivery, MAX_ATTEMPTS, MAX_DELIVERIES,
     MAX_DESTINATIONS, MAX_EVENTS, MAX_SIGNALS, NewAudit, NewDestination, NewEvent, NewIdempotent, NewJob, NewStream,
-    PlatformDatabase, RunRow, ScheduledJob, Session, Setback, StoredReply, StoredSignal, Stream, StreamMode,
-    StreamStatus, UserChange, UserRow, WorkerLease,
+    PlatformDatabase, RunRow, ScheduledJob, ServerIdentity, ServerLease, Session, Setback, Speaker, StoredReply,
+    StoredSignal, Stream, StreamMode, StreamStatus, UserChange, UserRow, WorkerLease,
 };
 pub use platform::{MAX_MODELS, ModelRow, Reader};
 pub use pool::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS, STATEMENT_TIMEOUT};

@@ -14,6 +14,7 @@ mod faults;
 mod jobs;
 mod leases;
 mod models;
+mod one_server;
 mod rights;
 mod rounds;
 mod samples;

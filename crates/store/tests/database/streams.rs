@@ -1,7 +1,7 @@
 //! Streams, their signals and the closes they were said at.
 
 use assay_store::database::{
-    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, StoredSignal, Stream,
+    Checkpoint, CommittedClose, DatabaseError, FeedCandle, NewStream, PlatformDatabase, Speaker, StoredSignal, Stream,
     StreamMode, StreamStatus,
 };
 
@@ -16,6 +16,7 @@ fn new(stream_id: &str, model_id: &str) -> NewStream {
         source: "{}".into(),
         feed: "feed".into(),
         limits: "{\"daily_loss\":\"5\"}".into(),
+        after: None,
     }
 }
 
@@ -37,7 +38,14 @@ fn signal(stream: &Stream, seq: u64, text: &str) -> StoredSignal {
 fn close(open_time: i64, signals: Vec<StoredSignal>) -> CommittedClose {
     let candle =
         FeedCandle { open_time, candle: "1,2,1,2,3".into(), received_at: open_time + 60_005, origin: "socket".into() };
-    CommittedClose { feed: "feed".into(), candle: Some(candle), signals, halted: Vec::new() }
+    CommittedClose {
+        feed: "feed".into(),
+        candle: Some(candle),
+        signals,
+        halted: Vec::new(),
+        speakers: [].into(),
+        changes: None,
+    }
 }
 
 #[tokio::test]
@@ -52,7 +60,10 @@ async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
             database.commit_close(&close(seq as i64 * 60_000, vec![signal(&first, seq, "s")]), 3).await.unwrap();
         }
         database.set_stream_status("a", StreamStatus::Stopped, Some("enough".into()), 4).await.unwrap();
-        let second = database.insert_stream(&new("b", "m"), 5).await.unwrap();
+        let astray = database.insert_stream(&new("b", "m"), 5).await.unwrap_err();
+        assert!(matches!(astray, DatabaseError::StreamState { stream_id, .. } if stream_id == "a"));
+        let follower = NewStream { after: Some("a".into()), ..new("b", "m") };
+        let second = database.insert_stream(&follower, 5).await.unwrap();
         assert_eq!((second.first_seq, second.number), (3, 2));
         let late = database.set_stream_status("a", StreamStatus::Running, None, 6).await.unwrap_err();
         assert!(matches!(late, DatabaseError::ModelTaken { stream_id, .. } if stream_id == "b"));
@@ -150,7 +161,8 @@ async fn signals_are_found_by_time_across_streams_and_by_hash() {
             database.commit_close(&close(60_000 * seq as i64, said), 2).await.unwrap();
         }
         database.set_stream_status("s7", StreamStatus::Ended, None, 3).await.unwrap();
-        let second = database.insert_stream(&new("again", &first.model_id), 4).await.unwrap();
+        let again = NewStream { after: Some("s7".into()), ..new("again", &first.model_id) };
+        let second = database.insert_stream(&again, 4).await.unwrap();
         for seq in 50..100 {
             let mut said = signal(&second, seq, "{}");
             said.closed_at = 60_000 * (seq as i64 - 49);
@@ -179,5 +191,55 @@ async fn signals_are_found_by_time_across_streams_and_by_hash() {
         assert_eq!(database.signals_by_hash(&assay_types::Hash::of(b"another"), 10).await.unwrap(), []);
         assert_eq!(database.signals_from(&format!("{:064x}", 202), 0, 10).await.unwrap().len(), 1);
         database.tidy().await.unwrap();
+    }
+}
+
+/// A close counts only for streams that are still what they were when they spoke.
+#[tokio::test]
+async fn what_a_changed_stream_said_is_not_stored() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        let stream = database.insert_stream(&new("a", "m"), 1).await.unwrap();
+        let other = database.insert_stream(&new("b", "n"), 1).await.unwrap();
+        let speaker = |stream: &Stream| Speaker {
+            stream_id: stream.stream_id.clone(),
+            mode: stream.mode,
+            limits: stream.limits.clone(),
+        };
+        let said = |seq: u64, speakers: Vec<Speaker>, changes: Option<u64>| CommittedClose {
+            speakers: speakers.into(),
+            changes,
+            ..close(seq as i64 * 60_000, vec![signal(&stream, seq, "s")])
+        };
+        let both = vec![speaker(&stream), speaker(&other)];
+        let changes = database.commit_close(&said(0, both.clone(), None), 2).await.unwrap();
+        assert_eq!(changes, database.stream_changes().await.unwrap());
+        assert_eq!(database.commit_close(&said(1, both.clone(), Some(changes)), 2).await.unwrap(), changes);
+        // Tightened, published or stopped since: nothing of the close is stored.
+        let tight = "{\"daily_loss\":\"1\"}";
+        database.set_stream_limits("b", &other.limits, tight, false, 3).await.unwrap();
+        for changes in [None, Some(changes)] {
+            let refused = database.commit_close(&said(2, both.clone(), changes), 4).await.unwrap_err();
+            assert!(matches!(refused, DatabaseError::StreamsChanged { .. }), "{refused}");
+        }
+        assert_eq!(
+            (database.next_seq("m").await.unwrap(), database.last_feed_candle("feed").await.unwrap()),
+            (2, Some(60_000))
+        );
+        let tightened = database.stream("b").await.unwrap().unwrap();
+        let both = vec![speaker(&stream), speaker(&tightened)];
+        database.commit_close(&said(2, both.clone(), Some(changes)), 4).await.unwrap();
+        database.set_stream_limits("b", tight, tight, true, 5).await.unwrap();
+        assert!(database.commit_close(&said(3, both, Some(changes)), 6).await.is_err());
+        database.set_stream_status("a", StreamStatus::Stopped, None, 7).await.unwrap();
+        let alone = || vec![speaker(&stream)];
+        assert!(database.commit_close(&said(3, alone(), None), 8).await.is_err());
+        database.set_stream_status("a", StreamStatus::Running, None, 9).await.unwrap();
+        database.commit_close(&said(3, alone(), None), 10).await.unwrap();
+        // A close that halts its own stream, and comes once more since its answer was lost.
+        let halting = CommittedClose { halted: vec![("a".into(), "too much".into())], ..said(4, alone(), None) };
+        database.commit_close(&halting, 11).await.unwrap();
+        assert!(database.commit_close(&halting, 12).await.is_err());
+        assert_eq!(database.next_seq("m").await.unwrap(), 5);
     }
 }

@@ -113,6 +113,8 @@ async fn said(state: &ServerState, run_id: &str, faults: &[Fault]) -> (Stream, V
             candle: Some(candle),
             signals: vec![signal],
             halted: Vec::new(),
+            speakers: [].into(),
+            changes: None,
         };
         state.platform.commit_close(&close, close_ms).await.unwrap();
     }

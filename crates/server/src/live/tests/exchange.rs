@@ -18,13 +18,13 @@ use crate::state::ServerState;
 use crate::testing::{Routes, caller};
 
 /// An exchange whose clock stands a second after the lake's last close.
-pub(super) async fn exchange(more: usize) -> (FakeExchange, Arc<AtomicI64>) {
+pub async fn exchange(more: usize) -> (FakeExchange, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(FIRST_MS + STORED as i64 * STEP + 1_000));
     let series = Series { candles: candles(more), timeframe: Some(Timeframe::M1), ..Series::default() };
     (FakeExchange::start(series, Schedule::calm(), clock.clone()).await, clock)
 }
 
-pub(super) fn options(exchange: &FakeExchange, clock: &Arc<AtomicI64>) -> LiveOptions {
+pub fn options(exchange: &FakeExchange, clock: &Arc<AtomicI64>) -> LiveOptions {
     let address =
         VenueAddress { venue: "binance".to_owned(), base_url: exchange.base_url(), socket_url: exchange.socket_url() };
     let feed =
@@ -32,11 +32,11 @@ pub(super) fn options(exchange: &FakeExchange, clock: &Arc<AtomicI64>) -> LiveOp
     LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) }
 }
 
-pub(super) fn from_binance() -> SourceRequest {
+pub fn from_binance() -> SourceRequest {
     SourceRequest::Exchange { venue: "binance".to_owned() }
 }
 
-pub(super) async fn joined(exchange: &FakeExchange, connections: u64) {
+pub async fn joined(exchange: &FakeExchange, connections: u64) {
     let wait = async {
         while exchange.socket_connections() < connections {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -46,7 +46,7 @@ pub(super) async fn joined(exchange: &FakeExchange, connections: u64) {
 }
 
 /// Lets the candle after `said` signals close `delay_ms` ago, and waits for its signal.
-pub(super) async fn close(running: &Running, exchange: &FakeExchange, model_id: &str, said: u64, delay_ms: i64) {
+pub async fn close(running: &Running, exchange: &FakeExchange, model_id: &str, said: u64, delay_ms: i64) {
     exchange.advance_to(FIRST_MS + (STORED as i64 + said as i64 + 1) * STEP + delay_ms);
     running.said(model_id, said + 1).await;
 }

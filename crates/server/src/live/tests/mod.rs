@@ -6,6 +6,7 @@ mod comparison;
 mod control;
 mod exchange;
 mod kill;
+mod limits;
 mod pauses;
 mod replay;
 mod support;

@@ -146,12 +146,8 @@ pub fn replay(pace_ms: u64) -> SourceRequest {
 
 /// Begins a stream of `owner` without limits.
 pub async fn begin(state: &ServerState, run_id: &str, source: SourceRequest) -> Stream {
-    let request = NewStreamRequest {
-        run_id: run_id.to_owned(),
-        owner: "owner".to_owned(),
-        source,
-        limits: assay_engine::Limits::default(),
-    };
+    let request =
+        NewStreamRequest { run_id: run_id.to_owned(), owner: "owner".to_owned(), source, limits: None, phrase: None };
     start_stream(state, request).await.unwrap()
 }
 

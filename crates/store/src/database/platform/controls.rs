@@ -25,7 +25,7 @@ impl PlatformDatabase {
     pub async fn set_control(&self, name: &str, value: &str, now_ms: i64) -> Result<(), DatabaseError> {
         let sql = "INSERT INTO controls (name, value, updated_at) VALUES ($1, $2, $3) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at";
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         counters::take(&mut transaction, "controls", 1).await?;
         transaction.execute(Statement::new("set a control", sql).bind(name).bind(value).bind(now_ms)).await?;
         // Most values are JSON themselves; others are told as texts.

@@ -64,7 +64,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn put_datasets(&self, datasets: &[DatasetRow], now_ms: i64) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut told = Vec::new();
         for dataset in datasets {
             told.extend(upsert(&mut transaction, dataset).await?);

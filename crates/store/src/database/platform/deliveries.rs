@@ -110,7 +110,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn record_deliveries(&self, reports: &[DeliveryReport], now_ms: i64) -> Result<Vec<bool>, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut taken = Vec::with_capacity(reports.len());
         for report in reports {
             let is_taken = transaction.execute(report.advance(now_ms)?).await? > 0;
@@ -152,7 +152,7 @@ impl PlatformDatabase {
         model_id: &str,
         delivery: &Delivery,
     ) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let number = counters::take(&mut transaction, "deliveries", 1).await?;
         let rows = [delivery.row(destination_id, model_id, number)?];
         transaction.execute_all(Statement::insert_many("log a delivery", HEAD, "", rows)).await?;

@@ -174,7 +174,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn insert_destination(&self, new: &NewDestination, now_ms: i64) -> Result<Destination, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let number = counters::take(&mut transaction, "destinations", 1).await?;
         let sql = format!(
             "INSERT INTO destinations ({COLUMNS}) \
@@ -333,7 +333,7 @@ impl PlatformDatabase {
         id: &str,
         now_ms: i64,
     ) -> Result<Option<Destination>, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         transaction.execute(statement).await?;
         tell(&mut transaction, id, now_ms).await?;
         let changed = read(&mut transaction, id).await?;
@@ -346,7 +346,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn remove_destination(&self, id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let Some(destination) = read(&mut transaction, id).await? else { return Ok(false) };
         for sql in
             ["DELETE FROM deliveries WHERE destination_id = $1", "DELETE FROM destinations WHERE destination_id = $1"]

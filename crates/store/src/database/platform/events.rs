@@ -79,7 +79,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn append_events(&self, events: &[NewEvent], now_ms: i64) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         append(&mut transaction, events, now_ms).await?;
         transaction.commit().await
     }

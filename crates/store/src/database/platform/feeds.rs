@@ -1,9 +1,13 @@
 //! Feeds: the candles that streams spoke at, committed together with what they said.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::signals::{StoredSignal, inserts};
-use super::streams::{self, StreamStatus};
+use super::streams::{self, StreamMode, StreamStatus};
 use super::{PlatformDatabase, counters};
 use crate::database::DatabaseError;
+use crate::database::pool::Transaction;
 use crate::database::statement::{Argument, Row, Statement};
 
 /// A closed candle of a feed.
@@ -19,6 +23,17 @@ pub struct FeedCandle {
     pub origin: String,
 }
 
+/// A stream as its desk knew it when it spoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaker {
+    /// Its id.
+    pub stream_id: String,
+    /// Paper or live.
+    pub mode: StreamMode,
+    /// Its limits, as JSON.
+    pub limits: String,
+}
+
 /// One close and everything that was said at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedClose {
@@ -30,6 +45,10 @@ pub struct CommittedClose {
     pub signals: Vec<StoredSignal>,
     /// Streams that broke a limit at this close, each with the reason.
     pub halted: Vec<(String, String)>,
+    /// Who spoke. All must run still, in the same mode and with the same limits.
+    pub speakers: Arc<[Speaker]>,
+    /// [`PlatformDatabase::stream_changes`] when the speakers were last known to be so.
+    pub changes: Option<u64>,
 }
 
 /// State from which a restart goes on, so that it need not begin at the first candle.
@@ -54,14 +73,17 @@ impl FeedCandle {
 
 impl PlatformDatabase {
     /// Stores a close: all of it or nothing. Repeating a commit whose outcome was unknown
-    /// changes nothing.
+    /// changes nothing. The number of changes of streams up to which the speakers are known to
+    /// be as they were.
     ///
     /// # Errors
-    /// [`DatabaseError::FeedMoved`] when another process stored other signals under these
+    /// [`DatabaseError::StreamsChanged`] when a speaker was stopped, limited or published since
+    /// it spoke; [`DatabaseError::FeedMoved`] when other signals were stored under these
     /// numbers; [`DatabaseError::Sql`].
-    pub async fn commit_close(&self, close: &CommittedClose, now_ms: i64) -> Result<(), DatabaseError> {
+    pub async fn commit_close(&self, close: &CommittedClose, now_ms: i64) -> Result<u64, DatabaseError> {
         let rows = inserts(&close.signals, &self.speakers(&close.signals).await?)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
+        let changes = check_speakers(&mut transaction, close).await?;
         let mut is_new = true;
         if let Some(candle) = &close.candle {
             let sql = "INSERT INTO feed_candles (feed, open_time, candle, received_at, origin) \
@@ -84,7 +106,7 @@ impl PlatformDatabase {
             for chunk in close.signals.chunks(1_000) {
                 check_same(&mut transaction, chunk).await?.then_some(()).ok_or_else(moved)?;
             }
-            return Ok(());
+            return Ok(changes);
         }
         if !is_new {
             return Err(DatabaseError::FeedMoved { feed: close.feed.clone() });
@@ -97,7 +119,8 @@ impl PlatformDatabase {
                 Err(error) => return Err(error),
             }
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(changes)
     }
 
     /// Candles of a feed that open from `from_ms` on, ascending, at most `limit`.
@@ -131,7 +154,7 @@ impl PlatformDatabase {
         });
         let head = "INSERT INTO checkpoints (name, open_time, state)";
         let tail = "ON CONFLICT (name) DO UPDATE SET open_time = excluded.open_time, state = excluded.state";
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         counters::take(&mut transaction, "checkpoints", 1).await?;
         transaction.execute_all(Statement::insert_many("store checkpoints", head, tail, rows)).await?;
         transaction.commit().await
@@ -149,11 +172,36 @@ impl PlatformDatabase {
     }
 }
 
+/// Refuses when a speaker is not what it was; until the transaction ends nobody changes a
+/// stream.
+async fn check_speakers(transaction: &mut Transaction, close: &CommittedClose) -> Result<u64, DatabaseError> {
+    let changes = if close.halted.is_empty() {
+        streams::changes(transaction).await?
+    } else {
+        // Taken at once, since two that share the row could not both go on to write it.
+        counters::take(transaction, streams::CHANGES, 1).await? - 1
+    };
+    if close.speakers.is_empty() || close.changes == Some(changes) {
+        return Ok(changes);
+    }
+    let sql = "SELECT stream_id, mode, limits FROM streams WHERE feed = $1 AND status = 'running'";
+    let rows = transaction.fetch(Statement::new("look at the speakers", sql).bind(&close.feed)).await?;
+    let mut running = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        running
+            .insert(row.get::<String>("stream_id")?, (row.parse::<StreamMode>("mode")?, row.get::<String>("limits")?));
+    }
+    let is_same = |speaker: &Speaker| {
+        running.get(&speaker.stream_id).is_some_and(|(mode, limits)| *mode == speaker.mode && *limits == speaker.limits)
+    };
+    if close.speakers.iter().all(is_same) {
+        return Ok(changes);
+    }
+    Err(DatabaseError::StreamsChanged { feed: close.feed.clone() })
+}
+
 /// Whether these very signals are stored.
-async fn check_same(
-    transaction: &mut crate::database::pool::Transaction,
-    signals: &[StoredSignal],
-) -> Result<bool, DatabaseError> {
+async fn check_same(transaction: &mut Transaction, signals: &[StoredSignal]) -> Result<bool, DatabaseError> {
     for signal in signals {
         let sql = "SELECT signal FROM signals WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) \
                    AND seq = $2";

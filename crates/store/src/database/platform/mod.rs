@@ -12,6 +12,7 @@ mod feeds;
 mod models;
 mod runs;
 mod scheduled_jobs;
+mod server_lease;
 mod signals;
 mod speakers;
 mod streams;
@@ -27,19 +28,20 @@ pub use deliveries::{
 };
 pub use destinations::{Audience, Destination, DestinationKind, MAX_DESTINATIONS, NewDestination};
 pub use events::{Event, EventPage, MAX_EVENTS, NewEvent};
-pub use feeds::{Checkpoint, CommittedClose, FeedCandle};
+pub use feeds::{Checkpoint, CommittedClose, FeedCandle, Speaker};
 pub use models::{MAX_MODELS, ModelRow, Reader};
 pub use runs::RunRow;
 pub use scheduled_jobs::{
     JobEffects, JobEnding, JobFilter, JobStatus, LeasedJob, MAX_ATTEMPTS, NewJob, ScheduledJob, WorkerLease,
 };
+pub use server_lease::{ServerIdentity, ServerLease};
 pub use signals::{MAX_SIGNALS, StoredSignal};
 pub use streams::{NewStream, Stream, StreamMode, StreamStatus};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::pool::{Access, Pool};
+use super::pool::{Access, Pool, Transaction};
 use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
 /// The platform database; clones share its connections.
@@ -48,6 +50,8 @@ pub struct PlatformDatabase {
     pool: Pool,
     /// Numbers of models that spoke; they never change.
     speakers: Arc<Mutex<HashMap<String, i64>>>,
+    /// The token of the server that writes; without one nothing is fenced.
+    fence: Option<i64>,
 }
 
 impl PlatformDatabase {
@@ -59,7 +63,7 @@ impl PlatformDatabase {
     pub async fn open(location: &DatabaseLocation) -> Result<Self, DatabaseError> {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
-        Ok(Self { pool, speakers: Arc::default() })
+        Ok(Self { pool, speakers: Arc::default(), fence: None })
     }
 
     /// The version of the tables at `location`, looked at without making or changing anything.
@@ -77,6 +81,15 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn tidy(&self) -> Result<(), DatabaseError> {
         self.pool.tidy().await
+    }
+
+    /// Begins a transaction that writes, unless another server has taken the database.
+    async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        let mut transaction = self.pool.begin().await?;
+        if let Some(token) = self.fence {
+            server_lease::check(&mut transaction, token).await?;
+        }
+        Ok(transaction)
     }
 
     /// Closes all connections, waiting for those in use.

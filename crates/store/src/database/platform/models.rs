@@ -66,7 +66,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn publish_model(&self, model: &ModelRow, now_ms: i64) -> Result<Option<u64>, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // The counter's row is locked until the commit, so two publications of one model wait for each other.
         let number = counters::take(&mut transaction, "models", 1).await?;
         let sql = "INSERT INTO models (model_id, number, name, owner, run_id, visibility, model_cid, config_cid, fee_bps, \

@@ -84,7 +84,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn put_runs(&self, runs: &[RunRow], now_ms: i64) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut told = Vec::new();
         for run in runs {
             told.extend(upsert(&mut transaction, run).await?);

@@ -30,7 +30,7 @@ impl PlatformDatabase {
             return Ok(numbers);
         }
         let mut found = Vec::with_capacity(unknown.len());
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // Taken first: on PostgreSQL the row stays locked, so that two do not number one model.
         let mut next = counters::take(&mut transaction, "speakers", unknown.len() as u64).await?;
         for model_id in unknown {

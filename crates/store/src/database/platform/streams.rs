@@ -95,6 +95,8 @@ pub struct NewStream {
     pub feed: String,
     /// Its limits, as JSON.
     pub limits: String,
+    /// The model's last stream, whose limits these follow; `None` when it has none.
+    pub after: Option<String>,
 }
 
 /// A stream.
@@ -168,10 +170,21 @@ impl Stream {
     }
 }
 
+/// The counter of changes of streams.
+pub(super) const CHANGES: &str = "stream changes";
+
+/// How often streams changed; until the transaction ends nobody changes one.
+pub(super) async fn changes(transaction: &mut Transaction) -> Result<u64, DatabaseError> {
+    let lock = if transaction.is_postgres() { "FOR SHARE" } else { "" };
+    let sql = format!("SELECT value FROM counters WHERE name = $1 {lock}");
+    let row = transaction.fetch_one(Statement::new("look for changes of streams", sql).bind(CHANGES)).await?;
+    row.map_or(Ok(0), |row| row.count("value"))
+}
+
 /// Reads one stream within a transaction that holds the counter `streams`, so that no other
 /// change of a stream runs beside it.
 async fn locked(transaction: &mut Transaction, stream_id: &str) -> Result<Option<Stream>, DatabaseError> {
-    counters::take(transaction, "stream changes", 1).await?;
+    counters::take(transaction, CHANGES, 1).await?;
     let sql = format!("SELECT {COLUMNS} FROM streams WHERE stream_id = $1");
     let row = transaction.fetch_one(Statement::new("read a stream", sql).bind(stream_id)).await?;
     row.as_ref().map(Stream::read).transpose()
@@ -192,17 +205,32 @@ async fn check_alone(transaction: &mut Transaction, model_id: &str, own: Option<
     }
 }
 
+/// Refuses when the model's last stream is another one than the new one's limits follow.
+async fn check_follows(transaction: &mut Transaction, new: &NewStream) -> Result<(), DatabaseError> {
+    let sql = "SELECT stream_id, status FROM streams WHERE model_id = $1 ORDER BY number DESC LIMIT 1";
+    let row = transaction.fetch_one(Statement::new("read a model's stream", sql).bind(&new.model_id)).await?;
+    let Some(row) = row else { return Ok(()) };
+    let (stream_id, found): (String, String) = (row.get("stream_id")?, row.get("status")?);
+    if new.after.as_ref() == Some(&stream_id) {
+        return Ok(());
+    }
+    let allowed = "it is the model's last one, and a new one must follow its limits; read it and try again";
+    Err(DatabaseError::StreamState { stream_id, found, allowed })
+}
+
 impl PlatformDatabase {
     /// Begins a paper stream; it numbers its signals on from the model's last one.
     ///
     /// # Errors
-    /// [`DatabaseError::ModelTaken`] when another stream speaks for the model;
+    /// [`DatabaseError::ModelTaken`] when another stream speaks for the model,
+    /// [`DatabaseError::StreamState`] when its last one is not [`NewStream::after`];
     /// [`DatabaseError::Sql`].
     pub async fn insert_stream(&self, new: &NewStream, now_ms: i64) -> Result<Stream, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
-        counters::take(&mut transaction, "stream changes", 1).await?;
+        let mut transaction = self.begin().await?;
+        counters::take(&mut transaction, CHANGES, 1).await?;
         let number = counters::take(&mut transaction, "streams", 1).await?;
         check_alone(&mut transaction, &new.model_id, None).await?;
+        check_follows(&mut transaction, new).await?;
         let sql = "SELECT seq FROM signals WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) \
                    ORDER BY seq DESC LIMIT 1";
         let last = transaction.fetch_one(Statement::new("read the last signal", sql).bind(&new.model_id)).await?;
@@ -297,13 +325,23 @@ impl PlatformDatabase {
         self.pool.fetch(Statement::new("list running streams", sql)).await?.iter().map(Stream::read).collect()
     }
 
+    /// The streams of one feed that run, by number.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn running_streams_of(&self, feed: &str) -> Result<Vec<Stream>, DatabaseError> {
+        let sql = format!("SELECT {COLUMNS} FROM streams WHERE feed = $1 AND status = 'running' ORDER BY number");
+        let statement = Statement::new("list the running streams of a feed", sql).bind(feed);
+        self.pool.fetch(statement).await?.iter().map(Stream::read).collect()
+    }
+
     /// A number that grows whenever a stream begins or changes.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn stream_changes(&self) -> Result<u64, DatabaseError> {
-        let sql = "SELECT value FROM counters WHERE name = 'stream changes'";
-        let rows = self.pool.fetch(Statement::new("look for changes of streams", sql)).await?;
+        let sql = "SELECT value FROM counters WHERE name = $1";
+        let rows = self.pool.fetch(Statement::new("look for changes of streams", sql).bind(CHANGES)).await?;
         rows.first().map_or(Ok(0), |row| row.count("value"))
     }
 
@@ -320,7 +358,7 @@ impl PlatformDatabase {
         reason: Option<String>,
         now_ms: i64,
     ) -> Result<Stream, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let stream = change(&mut transaction, stream_id, status, reason, now_ms).await?;
         transaction.commit().await?;
         Ok(stream)
@@ -339,7 +377,7 @@ impl PlatformDatabase {
         go_live: bool,
         now_ms: i64,
     ) -> Result<Stream, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let Some(mut stream) = locked(&mut transaction, stream_id).await? else { return Err(missing(stream_id)) };
         if stream.limits != expected {
             let found = format!("limited by {} by now", stream.limits);

@@ -8,7 +8,7 @@
 
 use crate::database::schema::Schema;
 
-pub(super) const SCHEMA: Schema = Schema { name: "platform", steps: &[FIRST] };
+pub(super) const SCHEMA: Schema = Schema { name: "platform", steps: &[FIRST, ONE_SERVER] };
 
 const FIRST: &str = "
 CREATE TABLE counters (
@@ -213,4 +213,16 @@ CREATE TABLE idempotent_replies (
     PRIMARY KEY (user_id, idempotency_key)
 );
 CREATE INDEX idempotent_replies_by_age ON idempotent_replies (created_at);
+";
+
+const ONE_SERVER: &str = "
+CREATE TABLE server_lease (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    home TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    place TEXT NOT NULL,
+    token BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX streams_by_feed ON streams (feed);
 ";

@@ -39,7 +39,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn begin_audit(&self, entry: &NewAudit) -> Result<u64, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let number = counters::take(&mut transaction, "audit_log", 1).await?;
         let sql = "INSERT INTO audit_log (number, at, user_id, credential, action, subject, status, address) \
                    VALUES ($1, $2, $3, $4, $5, $6, 0, $7)";

@@ -54,7 +54,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn put_key(&self, key: &KeyRow) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         insert_key(&mut transaction, key).await?;
         transaction.commit().await
     }
@@ -100,7 +100,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn revoke_key(&self, key_id: &str, now_ms: i64) -> Result<bool, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let sql = "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $2) WHERE key_id = $1";
         let changed = transaction.execute(Statement::new("revoke a key", sql).bind(key_id).bind(now_ms)).await?;
         let sql = "DELETE FROM sessions WHERE key_id = $1";

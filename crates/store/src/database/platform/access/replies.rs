@@ -54,7 +54,7 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn claim_key(&self, new: &NewIdempotent<'_>, now_ms: i64) -> Result<IdempotentClaim, DatabaseError> {
         let action = "claim an idempotency key";
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let sql = "INSERT INTO idempotent_replies \
                    (user_id, idempotency_key, request_hash, claim, claimed_until, created_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, idempotency_key) DO UPDATE SET \

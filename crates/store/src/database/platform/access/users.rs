@@ -47,7 +47,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn put_first_user(&self, user: &UserRow, key: &KeyRow) -> Result<bool, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // The counter's row keeps another first start waiting.
         let number = counters::take(&mut transaction, "users", 1).await?;
         let any = Statement::new("look for users", "SELECT user_id FROM users LIMIT 1");
@@ -64,7 +64,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn put_user(&self, user: &UserRow) -> Result<UserChange, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let number = counters::take(&mut transaction, "users", 1).await?;
         if is_taken(&mut transaction, user).await? {
             return Ok(UserChange::AddressTaken);
@@ -78,7 +78,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn change_user(&self, user: &UserRow) -> Result<UserChange, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // Two owners who take the role from each other wait here.
         counters::take(&mut transaction, "users", 0).await?;
         if is_taken(&mut transaction, user).await? {

@@ -56,7 +56,7 @@ impl PlatformDatabase {
         now_ms: i64,
         publish: impl FnOnce() -> Result<(), StoreError> + Send,
     ) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut job = held(&mut transaction, lease).await?;
         match ending {
             JobEnding::Interrupted => {

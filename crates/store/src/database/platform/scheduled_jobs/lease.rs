@@ -54,7 +54,7 @@ impl PlatformDatabase {
         if kinds.is_empty() || !self.is_job_waiting(now_ms).await? {
             return Ok(None);
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         requeue(&mut transaction, now_ms).await?;
         let places: Vec<String> = (2..kinds.len() + 2).map(|place| format!("${place}")).collect();
         // Two workers at once: the second passes over the row that the first has locked.
@@ -91,7 +91,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::LeaseLost`]; [`DatabaseError::Sql`].
     pub async fn leased_job(&self, lease: &WorkerLease) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         held(&mut transaction, lease).await
     }
 
@@ -107,7 +107,7 @@ impl PlatformDatabase {
         now_ms: i64,
         expires_at: i64,
     ) -> Result<bool, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let mut job = held(&mut transaction, lease).await?;
         let is_cancelling = job.status == JobStatus::Cancelling;
         let told = progress.filter(|progress| job.progress.as_deref() != Some(progress)).map(str::to_owned);
@@ -133,7 +133,7 @@ impl PlatformDatabase {
         if !self.is_job_waiting(now_ms).await? {
             return Ok(0);
         }
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let changed = requeue(&mut transaction, now_ms).await?;
         transaction.commit().await?;
         Ok(changed)

@@ -22,7 +22,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Quota`]; [`DatabaseError::Sql`].
     pub async fn submit_job(&self, job: &NewJob, quota: u32, now_ms: i64) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // The counter's row makes submissions wait for each other, so that the count holds.
         let number = counters::take(&mut transaction, "scheduled_jobs", 1).await?;
         let sql = "SELECT COUNT(*) AS unfinished FROM scheduled_jobs \
@@ -82,7 +82,7 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::UnknownJob`]; [`DatabaseError::Sql`].
     pub async fn cancel_job(&self, job_id: &str, now_ms: i64) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         let unknown = || DatabaseError::UnknownJob { job_id: job_id.to_owned() };
         let (mut job, token) = locked(&mut transaction, job_id).await?.ok_or_else(unknown)?;
         match job.status {
@@ -111,7 +111,7 @@ impl PlatformDatabase {
     /// [`DatabaseError::UnknownJob`]; [`DatabaseError::JobState`] for a job that is not over, or
     /// done; [`DatabaseError::Quota`]; [`DatabaseError::Sql`].
     pub async fn resume_job(&self, job_id: &str, quota: u32, now_ms: i64) -> Result<ScheduledJob, DatabaseError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin().await?;
         // As at submission: the counter's row makes those wait for each other who raise the count.
         counters::take(&mut transaction, "scheduled_jobs", 0).await?;
         let unknown = || DatabaseError::UnknownJob { job_id: job_id.to_owned() };
