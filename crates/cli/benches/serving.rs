@@ -1,5 +1,6 @@
 //! `assay up` as its users meet it: `cargo bench -p assay-cli --bench serving`. Seconds from the
-//! start to a good health, memory and CPU when idle, then reads at 500 requests a second on a home
+//! start to a good health, memory and CPU when idle, on that home and on one of a stranger whose
+//! demo streams a signal each second, then reads at 500 requests a second on a home
 //! of 250 runs. Requests are sent on a fixed schedule, and latency counts from the moment a
 //! request was due, so a server that stalls is charged for every request that had to wait.
 
@@ -37,13 +38,14 @@ fn main() {
     runtime.block_on(async {
         let home = tempfile::tempdir().unwrap();
         fill(home.path());
-        let server = start(home.path()).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let (cpu, memory) = idle(server.child.id());
-        println!(
-            "{}",
-            json!({"case": "idle", "health_seconds": server.health_seconds, "cpu_percent": cpu, "peak_kb": memory})
-        );
+        let stranger = tempfile::tempdir().unwrap();
+        let streaming = start(stranger.path(), &[]).await;
+        until_it_speaks(&streaming, &client).await;
+        tell_idle("idle with the demo's stream", &streaming);
+        drop(streaming);
+        let server = start(home.path(), &["--without-demo"]).await;
+        tell_idle("idle", &server);
         let latencies = reads(&server, client).await;
         let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize] * 1e3;
         println!(
@@ -70,10 +72,33 @@ fn fill(home: &Path) {
     }
 }
 
-async fn start(home: &Path) -> Server {
+/// Waits until the demo has run and its policy speaks.
+async fn until_it_speaks(server: &Server, client: &reqwest::Client) {
+    let begun = Instant::now();
+    loop {
+        let answer = client.get(format!("{}/v1/streams", server.url)).bearer_auth(&server.key).send().await.unwrap();
+        let streams: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        if streams["items"][0]["next_seq"].as_u64() >= Some(2) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(180), "the demo's policy does not speak: {streams}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn tell_idle(case: &str, server: &Server) {
+    let (cpu, memory) = idle(server.child.id());
+    println!(
+        "{}",
+        json!({"case": case, "health_seconds": server.health_seconds, "cpu_percent": cpu, "peak_kb": memory,
+               "kb": status(server.child.id(), "VmRSS:")})
+    );
+}
+
+async fn start(home: &Path, more: &[&str]) -> Server {
     let started = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
-    command.arg("--home").arg(home).args(["up", "--listen", "127.0.0.1:0", "--without-demo", "--json", "--quiet"]);
+    command.arg("--home").arg(home).args(["up", "--listen", "127.0.0.1:0", "--json", "--quiet"]).args(more);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

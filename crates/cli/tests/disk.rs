@@ -90,6 +90,57 @@ fn a_full_disk_is_named_and_costs_nothing_stored() {
 }
 
 #[test]
+fn a_full_disk_makes_streams_wait_and_costs_no_signal() {
+    if !may_mount() {
+        return;
+    }
+    let base = with_candles(4_000);
+    let keys = ["algorithm=ppo", "n_envs=2", "n_steps=64", "total_timesteps=1280"];
+    let run = text(&base.json(&train(&keys))["run_id"]).to_owned();
+    let folder = Home::new();
+    std::fs::create_dir(folder.file("home")).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=16m tmpfs "$DIR/home"
+        cp -r BASE/. "$DIR/home"
+        "$ASSAY" --home "$DIR/home" up --listen 127.0.0.1:0 --without-demo --json >"$DIR/ready" 2>"$DIR/log" &
+        server=$!
+        trap 'kill -9 $server 2>/dev/null || true' EXIT
+        until grep -q owner_key "$DIR/ready"; do sleep 0.1; done
+        url=$(sed 's/.*"url":"\([^"]*\)".*/\1/' "$DIR/ready")
+        sed 's/.*"owner_key":"\([^"]*\)".*/\1/' "$DIR/ready" >"$DIR/key"
+        ask() { "$ASSAY" --home "$DIR/home" --quiet "$@" --server "$url" --key-file "$DIR/key"; }
+        ask stream start RUN --pace-ms 40 >"$DIR/begun"
+        id=$(sed -n 's/^stream *//p' "$DIR/begun") model=$(sed -n 's/^model *//p' "$DIR/begun")
+        said() { ask stream show "$id" | sed -n 's/^said *//p'; }
+        until [ "$(said)" -ge 20 ]; do sleep 0.1; done
+        # The filler takes what is freed meanwhile, too, until nothing is said for three seconds.
+        last=none now=$(said) rounds=0
+        until [ "$last" = "$now" ]; do
+            dd if=/dev/zero bs=4096 >>"$DIR/home/filler" 2>/dev/null || true
+            sleep 3; last=$now now=$(said) rounds=$((rounds + 1))
+            [ "$rounds" -lt 15 ] || { echo "it never waits"; exit 1; }
+        done
+        echo "while full: $(ask stream show "$id" | sed -n 's/^status *//p')"
+        rm "$DIR/home/filler"
+        until [ "$(said)" -ge $((now + 20)) ]; do sleep 0.1; done
+        ask signals tail "$model" --from 0 --count $((now + 20)) >"$DIR/said"
+        echo "count $((now + 20))"
+        kill $server; wait $server
+    "#;
+    let script = script.replace("BASE", &base.path().display().to_string()).replace("RUN", &run);
+    let answer = in_namespace(&script, &folder).expect(0, &["while full: running", "count "]);
+    let log = std::fs::read_to_string(folder.file("log")).unwrap();
+    assert!(log.contains("not stored yet") && log.contains("full"), "the log does not name the cause: {log}");
+    let said = std::fs::read_to_string(folder.file("said")).unwrap();
+    let numbers: Vec<u64> = said
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
+        .collect();
+    let count: u64 = answer.out.split("count ").nth(1).unwrap().trim().parse().unwrap();
+    assert!(numbers.iter().copied().eq(0..count), "a hole or a double: {numbers:?}");
+}
+
+#[test]
 fn a_read_only_home_can_be_read_and_says_so_when_written() {
     let folder = Home::new();
     let nothing = ["data", "list", "--quiet", "--home", "/sys/assay-home"];

@@ -65,6 +65,8 @@ fn a_worker_elsewhere_brings_the_same_bytes_through_kills_and_cancels() {
     assert_eq!(result["weights_hash"], calm_weights(&calm, 1, STEPS));
     assert_eq!((platform.job(&job).attempts, platform.times_done(&job)), (3, 1));
     let run = text(&result["run_id"]);
+    assert_eq!(result["path"], format!("runs/{run}"), "where it lay on the other machine is nobody's business");
+    assert!(!result.to_string().contains(&elsewhere.path().display().to_string()), "{result}");
     for name in ["weights.safetensors", "policy.onnx", "curves.csv", "equity.csv", "stream.json", "config.json"] {
         let read = |home: &Home| std::fs::read(home.run(run).join(name)).unwrap();
         assert!(read(&home) == read(&calm), "{name} differs");

@@ -24,6 +24,8 @@ mod follow;
 mod fuzz;
 mod jobs;
 mod jobs_remote;
+mod live;
+mod live_metrics;
 mod lp;
 mod models;
 mod outcomes;

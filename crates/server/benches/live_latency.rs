@@ -4,7 +4,8 @@
 //!
 //! `cargo bench -p assay-server --bench live_latency [-- MODELS CLOSES]`. The fake exchange, its
 //! socket, the database (SQLite, synchronous) and the listeners are in this process and share its
-//! cores. One JSON line: models, closes, milliseconds (median, 99th percentile, worst).
+//! cores. One JSON line: models, closes, milliseconds (median, 99th percentile, worst), the mean of
+//! each stage, what is left of the mean for the exchange and the sockets, and CPU time per close.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,10 +14,11 @@
     reason = "a benchmark prints and fails by panicking"
 )]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use assay_jobs::jobs::runs::{Pins, policy_file};
@@ -33,8 +35,10 @@ use assay_store::{Home, RunSummary};
 use assay_testkit::{FakeExchange, Schedule, Series, generate_candles};
 use assay_types::{Candles, Dataset, Hash, InputScaling, Timeframe};
 use futures::StreamExt as _;
-use serde_json::json;
-use tokio::sync::mpsc;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const STEP: i64 = Timeframe::M1.ms();
@@ -58,12 +62,15 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let runs = prepare(folder.path(), models);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let mut times = runtime.block_on(measure(folder.path(), &runs, closes));
+    let (mut times, stages) = runtime.block_on(measure(folder.path(), &runs, closes));
     times.sort_unstable();
+    let mean = times.iter().sum::<Duration>().as_secs_f64() * 1e3 / times.len() as f64;
+    let sockets = mean - stages["decide"].as_f64().unwrap() - stages["store"].as_f64().unwrap();
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
     println!(
         "{}",
-        json!({"models": models, "closes": times.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0)})
+        json!({"models": models, "closes": times.len(), "p50_ms": at(0.5), "p99_ms": at(0.99), "worst_ms": at(1.0),
+               "mean_ms": mean, "stage_means_ms": stages, "sockets_ms": sockets})
     );
 }
 
@@ -126,7 +133,7 @@ fn policy(seed: u64, columns: &[String]) -> Policy {
     Policy::new(columns.to_vec(), scaling, network, Head::Discrete).unwrap()
 }
 
-async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
+async fn measure(home: &Path, runs: &[String], closes: usize) -> (Vec<Duration>, Value) {
     let clock = Arc::new(AtomicI64::new(FIRST_MS + STORED as i64 * STEP + 1_000));
     let candles = generate_candles(3, FIRST_MS, Timeframe::M1, STORED + closes + 2 * WARM_UP);
     let series = Series { candles, timeframe: Some(Timeframe::M1), ..Series::default() };
@@ -139,7 +146,7 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
     let feed = LiveSettings { overdue_ms: 10 * STEP, ..LiveSettings::default() };
     let options = LiveOptions { addresses: vec![address], feed, clock: Clock::Simulated(clock.clone()) };
     server.state().live.configure(options);
-    let (told, mut heard) = mpsc::channel(2 * runs.len());
+    let heard = Arc::new(Heard::default());
     for run_id in runs {
         let request = NewStreamRequest {
             run_id: run_id.clone(),
@@ -149,7 +156,7 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
             phrase: None,
         };
         let stream = start_stream(server.state(), request).await.unwrap();
-        tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), told.clone()));
+        tokio::spawn(listen(server.address(), stream.model_id, key.reveal().to_owned(), heard.clone()));
     }
     // Every stream is on the desk and every socket is joined once a whole close was heard.
     let mut close = 0;
@@ -158,26 +165,46 @@ async fn measure(home: &Path, runs: &[String], closes: usize) -> Vec<Duration> {
         exchange.advance_to(FIRST_MS + (STORED + close) as i64 * STEP + 100);
     };
     for _ in 0..WARM_UP {
+        heard.expect(runs.len());
         step();
-        let mut count = 0;
-        while let Ok(Some(())) = tokio::time::timeout(Duration::from_secs(3), heard.recv()).await {
-            count += 1;
-            if count == runs.len() {
-                break;
-            }
-        }
+        let _ = tokio::time::timeout(Duration::from_secs(3), heard.all.notified()).await;
     }
     let mut times = Vec::with_capacity(closes);
+    let (before, cpu_before) = (stages(server.address()).await, cpu_ms());
     for _ in 0..closes {
+        heard.expect(runs.len());
         let began = Instant::now();
         step();
-        for _ in 0..runs.len() {
-            tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("every listener hears").unwrap();
-        }
+        let all = tokio::time::timeout(Duration::from_secs(30), heard.all.notified());
+        all.await.expect("every listener hears");
         times.push(began.elapsed());
     }
+    let (after, cpu_after) = (stages(server.address()).await, cpu_ms());
     server.stop().await;
-    times
+    let mut split: serde_json::Map<String, Value> =
+        after.iter().map(|(name, sum)| (name.clone(), json!((sum - before[name]) * 1e3 / closes as f64))).collect();
+    split.insert("cpu".to_owned(), json!((cpu_after - cpu_before) / closes as f64));
+    (times, Value::Object(split))
+}
+
+/// Seconds that each stage took so far, from the server's metrics.
+async fn stages(address: SocketAddr) -> BTreeMap<String, f64> {
+    let page = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    let sums = page.lines().filter_map(|line| line.strip_prefix("assay_close_stage_seconds_sum{stage=\""));
+    let read = |line: &str| {
+        let (name, sum) = line.split_once("\"} ").unwrap();
+        (name.to_owned(), sum.parse().unwrap())
+    };
+    sums.map(read).collect()
+}
+
+/// CPU time of this process, in milliseconds: the server, the exchange and the listeners.
+fn cpu_ms() -> f64 {
+    const MS_PER_TICK: f64 = 10.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<f64> = rest.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    (fields[10] + fields[11]) * MS_PER_TICK
 }
 
 fn settings(home: &Path) -> ServeSettings {
@@ -194,18 +221,52 @@ fn settings(home: &Path) -> ServeSettings {
     let mut access = AccessOptions::default();
     access.limits.credential_per_second = 100_000;
     access.limits.address_per_second = 100_000;
-    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access }
+    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access, live: LiveOptions::default() }
 }
 
-/// Listens to a model's signals over a WebSocket and tells of each.
-async fn listen(address: SocketAddr, model_id: String, key: String, told: mpsc::Sender<()>) {
+/// Signals that the listeners still wait for.
+#[derive(Default)]
+struct Heard {
+    missing: AtomicUsize,
+    all: Notify,
+}
+
+impl Heard {
+    fn expect(&self, count: usize) {
+        self.missing.store(count, Ordering::SeqCst);
+    }
+}
+
+/// Listens to a model's signals over a WebSocket and counts each once its last byte is here. After the
+/// greeting it reads the frames by itself, so that the listeners take as little of the cores as they can.
+async fn listen(address: SocketAddr, model_id: String, key: String, heard: Arc<Heard>) {
     let mut request = format!("ws://{address}/v1/stream/{model_id}").into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {key}").parse().unwrap());
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    while let Some(Ok(message)) = socket.next().await {
-        let is_signal = message.to_text().is_ok_and(|text| text.contains("price_ref"));
-        if is_signal && told.send(()).await.is_err() {
-            return;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    let mut stream = socket.into_inner();
+    let mut buffer = vec![0_u8; 16 << 10];
+    let mut filled = 0;
+    while let Ok(read @ 1..) = stream.read(&mut buffer[filled..]).await {
+        filled += read;
+        while let Some(frame) = frame(&buffer[..filled]) {
+            let is_signal = buffer[..frame].windows(9).any(|window| window == b"price_ref");
+            if is_signal && heard.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
+                heard.all.notify_one();
+            }
+            buffer.copy_within(frame..filled, 0);
+            filled -= frame;
         }
     }
+}
+
+/// The length of the whole frame that `bytes` begin with, if it is whole; servers do not mask.
+fn frame(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.get(1)? {
+        126 => 4 + usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+        127 => panic!("a signal is no longer than 64 KiB"),
+        length => 2 + usize::from(*length),
+    };
+    (bytes.len() >= length).then_some(length)
 }

@@ -6,6 +6,7 @@
 pub mod access;
 mod api;
 mod audience;
+mod catalogue;
 mod clock;
 pub mod delivery;
 mod extract;

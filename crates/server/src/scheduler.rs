@@ -1,19 +1,16 @@
-//! Scheduled jobs at work on the server's own machine, and the catalogue of what its home holds.
+//! Scheduled jobs at work on the server's own machine.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_jobs::request::{DatasetEffect, RunEffect, dataset_effects, run_effect};
-use assay_jobs::{JobError, JobRequest, Silent, Workspace};
-use assay_store::database::{DatasetRow, RunRow};
+use assay_jobs::{JobError, JobRequest};
 use assay_worker::{Lane, Place, Queue, Worker};
 use tokio::sync::watch;
 
+use crate::catalogue;
 use crate::clock::now_ms;
 use crate::state::ServerState;
 
-/// Whose the runs are that were made without a job.
-pub const HOME_OWNER: &str = "home";
 /// Long jobs at work at once where nothing else is said; [`SHORT_SLOTS`] short ones run beside them.
 pub const LONG_SLOTS: usize = 2;
 /// Short jobs at work at once.
@@ -27,7 +24,7 @@ const UPKEEP: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`JobError`] when the home or the database cannot be read at the start.
 pub async fn run(state: ServerState, shutdown: watch::Receiver<bool>) -> Result<(), JobError> {
-    update_catalogue(&state).await?;
+    catalogue::update(&state, catalogue::Which::All).await?;
     let worker = worker(&state)?;
     let wake = worker.wake.clone();
     let upkeep = async {
@@ -43,6 +40,7 @@ pub async fn run(state: ServerState, shutdown: watch::Receiver<bool>) -> Result<
     tokio::select! {
         () = worker.run(shutdown) => {}
         () = upkeep => {}
+        () = catalogue::follow(&state) => {}
     }
     Ok(())
 }
@@ -85,34 +83,4 @@ fn worker(state: &ServerState) -> Result<Worker, JobError> {
 pub fn lanes(long_slots: usize) -> Vec<Lane> {
     let (long, short) = JobRequest::KINDS.into_iter().partition(|kind| JobRequest::LONG_KINDS.contains(kind));
     vec![Lane { kinds: long, slots: long_slots }, Lane { kinds: short, slots: SHORT_SLOTS }]
-}
-
-/// Brings the catalogue to what the home and the lake hold.
-///
-/// # Errors
-/// [`JobError`] when they cannot be read or the database cannot be written.
-pub async fn update_catalogue(state: &ServerState) -> Result<(), JobError> {
-    let (home, lake) = (state.settings.home.clone(), state.settings.lake.clone());
-    // The lake has a runtime of its own, and files block.
-    let found = tokio::task::spawn_blocking(move || {
-        let workspace = Workspace::open(home.path(), lake.as_deref(), &Silent, 1, false)?;
-        let datasets = dataset_effects(&workspace)?;
-        let runs = workspace.home.runs().list()?;
-        // A run that does not read is left to whoever opens it.
-        let runs = runs.iter().rev().filter_map(|run| run_effect(&workspace, &run.run_id).ok()).collect();
-        Ok::<(Vec<RunEffect>, Vec<DatasetEffect>), JobError>((runs, datasets))
-    });
-    let (runs, datasets) = found.await.map_err(|error| JobError::Failed(format!("reading the home: {error}")))??;
-    let now = now_ms();
-    let run = |run: RunEffect| RunRow::new(run.run_id, HOME_OWNER.to_owned(), None, run.summary.to_string(), now);
-    let dataset = |set: DatasetEffect| DatasetRow {
-        dataset: set.dataset,
-        number: 0,
-        summary: set.summary.to_string(),
-        updated_at: now,
-    };
-    state.platform.put_runs(&runs.into_iter().map(run).collect::<Vec<_>>(), now).await?;
-    state.platform.put_datasets(&datasets.into_iter().map(dataset).collect::<Vec<_>>(), now).await?;
-    state.events_appended.notify_waiters();
-    Ok(())
 }

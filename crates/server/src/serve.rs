@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::access::{AccessOptions, Peer};
+use crate::live::LiveOptions;
 use crate::parts::stopped;
 use crate::state::{ServerState, Settings};
 use crate::tls::{TlsFiles, acceptor};
@@ -50,6 +51,8 @@ pub struct ServeSettings {
     pub tls: Option<TlsFiles>,
     /// Who may call, and how often; `is_loopback` and `is_tls` are set from the fields above.
     pub access: AccessOptions,
+    /// How the candles of exchanges are reached.
+    pub live: LiveOptions,
 }
 
 /// A running server.
@@ -69,7 +72,7 @@ impl Server {
     /// proxy, or files that are no certificate; otherwise when a database, the lock of the home,
     /// or the port cannot be had.
     pub async fn start(settings: ServeSettings) -> Result<Self, JobError> {
-        let ServeSettings { state, listen, tls, mut access } = settings;
+        let ServeSettings { state, listen, tls, mut access, live } = settings;
         check_listen(listen, tls.is_some(), access.behind_proxy)?;
         let tls = tls.as_ref().map(acceptor).transpose()?;
         access.is_loopback = listen.ip().is_loopback();
@@ -86,6 +89,7 @@ impl Server {
         if let Err(error) = state.settings.home.note_database(&state.settings.platform.to_string()) {
             tracing::warn!(%error, "`assay resume` will ask for the database while no server runs");
         }
+        state.live.configure(live);
         let (router, _) = api::router(state.clone());
         let router = router.merge(workers::routes(&state).await?);
         let shutdown = state.stopping.subscribe();

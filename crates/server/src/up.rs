@@ -10,6 +10,7 @@ use assay_store::database::DatabaseLocation;
 use assay_types::Secret;
 
 use crate::access::{AccessOptions, another_owner_key, first_owner};
+use crate::live::{LiveOptions, VenueAddress};
 use crate::observe::{LogFormat, start_logs};
 use crate::problem::Problem;
 use crate::serve::{ServeSettings, Server};
@@ -38,6 +39,8 @@ pub struct UpRequest {
     pub access: AccessOptions,
     /// Where signals may go.
     pub gateway: GatewaySettings,
+    /// Exchanges that are not at their public address.
+    pub venues: Vec<VenueAddress>,
     /// Long jobs at work at once on this machine; 0 leaves them to other workers.
     pub job_slots: usize,
     /// Whether a new home runs the demo and streams its policy.
@@ -112,7 +115,8 @@ impl UpRequest {
             home,
             gateway: self.gateway,
         };
-        Ok(ServeSettings { state, listen: self.listen, tls: self.tls, access: self.access })
+        let live = LiveOptions { addresses: self.venues, ..LiveOptions::default() };
+        Ok(ServeSettings { state, listen: self.listen, tls: self.tls, access: self.access, live })
     }
 }
 

@@ -13,9 +13,11 @@ mod miner;
 mod model;
 mod pool;
 mod quote;
+mod remote;
 mod run;
 mod show;
 mod signals;
+mod stream;
 mod tail;
 mod train;
 mod up;
@@ -53,6 +55,8 @@ pub enum Command {
     /// Signed signals.
     #[command(subcommand)]
     Signals(signals::Signals),
+    /// Live streams of a running server: list, show, start, stop, resume, publish.
+    Stream(stream::Stream),
     /// Recompute the equity hash from signals and candles alone.
     Audit(audit::Audit),
     /// An exact quote from a pool's state.
@@ -100,6 +104,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         Command::Stop(command) => return command.run(&home, global.dry_run, console).map(|()| true),
         Command::Resume(command) => return command.run(&home, global.dry_run, console).map(|()| true),
         Command::Signals(signals::Signals::Tail(command)) => return command.run(console).map(|()| true),
+        Command::Stream(command) => return command.run(global.dry_run, console).map(|()| true),
         Command::Work(command) => {
             command.run(global, &home, threads);
             return Ok(true);
@@ -129,6 +134,7 @@ pub fn run(command: Command, global: &Global, progress: &dyn Progress, console: 
         | Command::Job(_)
         | Command::Worker(_)
         | Command::Work(_)
+        | Command::Stream(_)
         | Command::Stop(_)
         | Command::Resume(_) => Ok(true),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use assay_jobs::{DatabaseLocation, JobError, Workspace};
 use assay_server::access::{AccessOptions, PublicUrl, UnknownWallets};
 use assay_server::delivery::gateway_settings;
+use assay_server::live::VenueAddress;
 use assay_server::{DEFAULT_LISTEN, LogFormat, Ready, TlsFiles, UpRequest, up};
 use clap::Args;
 
@@ -47,6 +48,9 @@ pub struct Up {
     /// Let webhooks go to this machine and to private networks, too.
     #[arg(long)]
     allow_private_webhooks: bool,
+    /// An exchange's candles from elsewhere, such as a proxy, as VENUE=URL; its sockets are at the same host.
+    #[arg(long, value_name = "VENUE=URL")]
+    venue: Vec<VenueAddress>,
     /// Long jobs (training) at once on this machine; 0 leaves them to `assay worker`.
     #[arg(long, value_name = "N", default_value_t = assay_server::scheduler::LONG_SLOTS as u16,
         value_parser = clap::value_parser!(u16).range(0..=64))]
@@ -83,6 +87,7 @@ impl Up {
                 ..AccessOptions::default()
             },
             gateway: gateway_settings(self.allow_private_webhooks, |name| std::env::var(name).ok())?,
+            venues: self.venue,
             job_slots: usize::from(self.job_slots),
             demo: !self.without_demo,
             new_owner_key: self.new_owner_key,

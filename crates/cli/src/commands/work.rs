@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use assay_jobs::time_text::format_utc;
 use assay_jobs::{Advance, ErrorKind, JobDone, JobError, JobRequest, Progress, Workspace};
 use assay_worker::protocol::{Done, DoneDataset, DoneRun, Order, Told};
 use clap::Args;
@@ -49,7 +50,7 @@ impl Work {
                 request.run(&workspace)
             });
         tell(&match done {
-            Ok(done) => Told::Done(plain(done)),
+            Ok(done) => Told::Done(plain(done, home)),
             Err(JobError::Cancelled) => Told::Cancelled,
             Err(error) if error.is_in_use() => Told::InUse { message: error.to_string() },
             Err(error) => Told::Failed { code: code(&error).to_owned(), message: error.to_string() },
@@ -96,13 +97,29 @@ fn tell(told: &Told) {
     }
 }
 
-fn plain(done: JobDone) -> Done {
+fn plain(mut done: JobDone, home: &Path) -> Done {
     let run = |run: assay_jobs::request::RunEffect| DoneRun { run_id: run.run_id, summary: run.summary };
     let set = |set: assay_jobs::request::DatasetEffect| DoneDataset { dataset: set.dataset, summary: set.summary };
+    make_relative(&mut done.result, home);
     Done {
         result: done.result,
         runs: done.runs.into_iter().map(run).collect(),
         datasets: done.datasets.into_iter().map(set).collect(),
+    }
+}
+
+/// Makes paths within the home relative to it: the result is read on other machines, whose home
+/// has the same files elsewhere.
+fn make_relative(value: &mut Value, home: &Path) {
+    match value {
+        Value::String(text) => {
+            if let Some(relative) = Path::new(text.as_str()).strip_prefix(home).ok().and_then(Path::to_str) {
+                *text = relative.to_owned();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| make_relative(item, home)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| make_relative(field, home)),
+        _ => {}
     }
 }
 
@@ -133,7 +150,7 @@ impl Teller {
 }
 
 impl State {
-    /// Stage, amounts, percent, speed, time left and figures.
+    /// When it is told, stage, amounts, percent, speed, time left and figures.
     #[expect(clippy::cast_precision_loss, reason = "a percentage")]
     fn line(&self) -> Value {
         let Advance { done, total, unit, per_second, seconds_left, figures } = &self.advance;
@@ -141,6 +158,7 @@ impl State {
         let figures: Map<String, Value> =
             figures.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
         json!({
+            "at": format_utc(assay_server::now_ms()),
             "stage": self.stage,
             "done": done,
             "total": total,

@@ -1,11 +1,11 @@
-//! One address for everything that has an id: runs, models, jobs, streams, rounds, miners,
+//! One address for everything that has an id: runs, models, jobs, streams, signals, rounds, miners,
 //! datasets, artefacts and the hashes that pin them, each with the way back to its data.
 
 use assay_jobs::jobs::show::{Shown, show};
 use assay_jobs::{JobError, Workspace};
 use assay_registry::ContentId;
 use assay_store::StoreError;
-use assay_store::database::RoundMode;
+use assay_store::database::{RoundMode, StoredSignal, StreamMode};
 use assay_types::Hash;
 use axum::extract::State;
 use serde::Serialize;
@@ -17,13 +17,16 @@ use utoipa_axum::routes;
 use crate::access::{Caller, Scope};
 use crate::api::liquidity::{LiquidityJob, MinerLine, RoundLine};
 use crate::api::models::{ModelLine, card, reader, visible};
+use crate::audience::hearing;
 use crate::extract::{ApiJson, ApiPath};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::quiet::Quiet;
 use crate::state::ServerState;
 
 /// The longest text that is looked up.
 const MAX_ID: usize = 200;
+/// Signals of one `sig_hash` that are looked at.
+const MAX_SIGNALS_OF_HASH: u32 = 100;
 /// Digits that begin an id at least.
 const MIN_PREFIX: usize = 4;
 
@@ -34,7 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
 /// What an id stands for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Found {
-    /// `run`, `model`, `object`, `pinned`, `job`, `stream`, `round`, `liquidity_job`, `miner` or `dataset`.
+    /// `run`, `model`, `object`, `pinned`, `job`, `stream`, `signal`, `round`, `liquidity_job`, `miner` or `dataset`.
     kind: &'static str,
     /// Its full id.
     id: String,
@@ -56,7 +59,7 @@ struct Step {
 
 /// Opens any id, hash or address.
 #[utoipa::path(get, path = "/v1/show/{id}", tag = "start",
-    params(("id" = String, Path, description = "A run's, model's, job's, stream's, round's or miner's id or its first digits, a content id, any hash, or a dataset with `:` for `/`")),
+    params(("id" = String, Path, description = "A run's, model's, job's, stream's, round's or miner's id or its first digits, a signal as MODEL:SEQ, a content id, any hash, or a dataset with `:` for `/`")),
     responses(
     (status = 200, description = "What it stands for", body = Found),
     (status = 400, description = "The id does not fit, or means several things", body = Problem, content_type = "application/problem+json"),
@@ -92,6 +95,9 @@ async fn known(state: &ServerState, caller: &Caller, id: &str) -> Result<Option<
         return Ok(Some(found));
     }
     if let Some(found) = job_or_stream(state, caller, id).await? {
+        return Ok(Some(found));
+    }
+    if let Some(found) = signal(state, caller, id).await? {
         return Ok(Some(found));
     }
     match liquidity(state, id).await? {
@@ -137,6 +143,58 @@ async fn job_or_stream(state: &ServerState, caller: &Caller, id: &str) -> Result
     Ok(Some(Found { kind: "stream", id: stream.stream_id, summary, lineage }))
 }
 
+/// The signal `MODEL:SEQ`, or one whose `sig_hash` that is: models that say the same at one close
+/// share it, and the first that the caller may hear is opened, with the ids of the others.
+async fn signal(state: &ServerState, caller: &Caller, id: &str) -> Result<Option<Found>, Problem> {
+    let found = match (id.split_once(':'), id.parse::<Hash>()) {
+        (Some((model_id, seq)), _) => match seq.parse::<u64>() {
+            Ok(seq) => state.platform.signals_from(model_id, seq, 1).await?,
+            Err(_) => return Ok(None),
+        },
+        (None, Ok(hash)) => state.platform.signals_by_hash(&hash, MAX_SIGNALS_OF_HASH).await?,
+        (None, Err(_)) => return Ok(None),
+    };
+    let mut heard = Vec::new();
+    for signal in found {
+        let hearing = match hearing(state, caller, &signal.model_id).await {
+            Ok(hearing) => hearing,
+            Err(problem) if problem.code == Code::NotFound => continue,
+            Err(problem) => return Err(problem),
+        };
+        let is_asked = id.split_once(':').is_none_or(|(_, seq)| seq == signal.seq.to_string());
+        if is_asked && (signal.mode == StreamMode::Live || hearing.hears_paper) {
+            heard.push(signal);
+        }
+    }
+    let others: Vec<String> = heard.iter().skip(1).map(signal_id).collect();
+    let Some(signal) = heard.into_iter().next() else { return Ok(None) };
+    let Some(stream) = state.platform.stream(&signal.stream_id).await? else { return Ok(None) };
+    let (features, data) = pins_of(state, &stream.run_id).await?;
+    let lineage = steps(&[
+        ("model", signal.model_id.as_str()),
+        ("run", &stream.run_id),
+        ("features", &features),
+        ("data", &data),
+    ]);
+    let said: Value = serde_json::from_str(&signal.signal).unwrap_or(Value::Null);
+    let summary = json!({
+        "signal": said, "mode": signal.mode.name(), "stream_id": signal.stream_id, "same_hash": others,
+    });
+    Ok(Some(Found { kind: "signal", id: signal_id(&signal), summary, lineage }))
+}
+
+fn signal_id(signal: &StoredSignal) -> String {
+    format!("{}:{}", signal.model_id, signal.seq)
+}
+
+/// Hashes of the features and the data that a run of the home is pinned to; empty when it is not there.
+async fn pins_of(state: &ServerState, run_id: &str) -> Result<(String, String), Problem> {
+    let Some(Shown::Run(run)) = look_up(state, run_id).await? else { return Ok(Default::default()) };
+    let pins = value(&run.pins);
+    let text = |name: &str| pins[name].as_str().unwrap_or_default().to_owned();
+    Ok((text("feature_hash"), text("data_hash")))
+}
+
 async fn liquidity(state: &ServerState, id: &str) -> Result<Option<Found>, Problem> {
     for mode in [RoundMode::Follow, RoundMode::Practice] {
         if let Some(round) = state.liquidity.round(id, mode).await? {
@@ -177,19 +235,7 @@ async fn dataset(state: &ServerState, id: &str) -> Result<Option<Found>, Problem
 
 /// A run, an artefact or a hash that runs are pinned to, of the home folder.
 async fn stored(state: &ServerState, caller: &Caller, id: &str) -> Result<Option<Found>, Problem> {
-    let (home, lake, asked) = (state.settings.home.clone(), state.settings.lake.clone(), id.to_owned());
-    let shown = tokio::task::spawn_blocking(move || {
-        let workspace = Workspace::open(home.path(), lake.as_deref(), &Quiet, 1, false)?;
-        show(&workspace, &asked)
-    });
-    let shown = match shown.await {
-        Ok(Err(JobError::Store(StoreError::NotFound { .. }) | JobError::NotFound(_))) => return Ok(None),
-        Ok(shown) => shown?,
-        Err(error) => {
-            tracing::error!(%error, "a look-up did not end");
-            return Ok(None);
-        }
-    };
+    let Some(shown) = look_up(state, id).await? else { return Ok(None) };
     match shown {
         Shown::Run(run) => {
             let run_id = run.line.summary.run_id.clone();
@@ -217,6 +263,23 @@ async fn stored(state: &ServerState, caller: &Caller, id: &str) -> Result<Option
             let lineage = uses.iter().take(1).map(|[run, _]| Step { kind: "run", id: run.clone() }).collect();
             let summary = json!({ "hash": hash, "runs": uses });
             Ok((!uses.is_empty()).then_some(Found { kind: "pinned", id: hash.to_string(), summary, lineage }))
+        }
+    }
+}
+
+/// What the home folder has under that id.
+async fn look_up(state: &ServerState, id: &str) -> Result<Option<Shown>, Problem> {
+    let (home, lake, asked) = (state.settings.home.clone(), state.settings.lake.clone(), id.to_owned());
+    let shown = tokio::task::spawn_blocking(move || {
+        let workspace = Workspace::open(home.path(), lake.as_deref(), &Quiet, 1, false)?;
+        show(&workspace, &asked)
+    });
+    match shown.await {
+        Ok(Err(JobError::Store(StoreError::NotFound { .. }) | JobError::NotFound(_))) => Ok(None),
+        Ok(shown) => Ok(Some(shown?)),
+        Err(error) => {
+            tracing::error!(%error, "a look-up did not end");
+            Ok(None)
         }
     }
 }

@@ -7,20 +7,23 @@ use assay_engine::{PolicyStrategy, STALE_AFTER_MS};
 use assay_features::FeatureStream;
 use assay_jobs::JobError;
 use assay_lake::ALL_TIME;
-use assay_sim::PaperAccount;
+use assay_sim::{PaperAccount, Rules};
 use assay_store::database::{StoredSignal, Stream};
 use assay_types::time::format_utc;
-use assay_types::{Action, Candle, Candles, FillRule, Hash, Money, Price, Signal};
+use assay_types::{Action, Candle, Candles, Hash, Money, Price, Signal};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::ToSchema;
 
 use super::file::{Record, record};
 use super::model::{Model, in_workspace};
+use super::words::candle_text;
 use crate::state::ServerState;
 
 /// Differences that are listed; what comes after them is counted.
 const MAX_DIFFERENCES: usize = 10_000;
+/// The largest fee that is looked for, in parts per million: as large as rules may have it.
+const MAX_FEE_PPM: u32 = 500_000;
 
 /// Why live differs from the replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -28,11 +31,11 @@ const MAX_DIFFERENCES: usize = 10_000;
 pub enum Cause {
     /// The candle came too late to be followed.
     LateCandle,
-    /// The close used is not the canonical one.
+    /// The candle used is not the canonical one.
     Price,
     /// The paper account has not filled what was said.
     MissedFill,
-    /// The paper account paid other costs.
+    /// The paper account paid other costs at a fill.
     Fee,
     /// Another action, for none of these reasons: a limit, or another policy.
     Action,
@@ -124,16 +127,17 @@ type Signals = mpsc::Receiver<Result<Vec<StoredSignal>, JobError>>;
 /// The live account and the replay's, side by side.
 struct Pair<'a> {
     record: &'a Record,
-    /// Decides at each close from what the live account was.
+    /// Decides at each close from the candles that live saw and the account that it had.
     beside: PolicyStrategy,
-    /// Decides by itself, from its own account.
+    /// Decides by itself, on the canonical candles and its own account.
     alone: PolicyStrategy,
+    /// What was stored follows from it; after a difference it goes on from what was stored.
     live: PaperAccount,
+    /// Whether an equity came that no cause explains, so that later ones follow from nothing.
+    is_lost: bool,
     replay: PaperAccount,
     differences: Vec<Difference>,
     differences_total: u64,
-    /// Whether the stored equity was explained already: one difference makes no others.
-    is_explained: bool,
 }
 
 impl<'a> Pair<'a> {
@@ -152,10 +156,10 @@ impl<'a> Pair<'a> {
             beside: strategy()?,
             alone: strategy()?,
             live: account()?,
+            is_lost: false,
             replay: account()?,
             differences: Vec::new(),
             differences_total: 0,
-            is_explained: false,
         })
     }
 
@@ -169,7 +173,7 @@ impl<'a> Pair<'a> {
                 let seen = candles.get(closes);
                 let place = lake.open_time_ms.binary_search(&seen.open_time_ms);
                 let canonical = place.map_or(seen, |place| lake.get(place));
-                self.step_beside(&stored, &seen, &canonical)?;
+                self.compare_close(&stored, &seen, &canonical)?;
                 rows.push((canonical.open_time_ms + step_ms, self.step_alone(&canonical)?));
                 closes += 1;
                 live_equity = stored.equity;
@@ -186,18 +190,23 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// Follows what was said at one close, and notes where a replay says or has something else.
-    fn step_beside(&mut self, stored: &StoredSignal, seen: &Candle, canonical: &Candle) -> Result<(), JobError> {
+    /// Lists how a close differs: in its candle, in its equity, in what was said.
+    fn compare_close(&mut self, stored: &StoredSignal, seen: &Candle, canonical: &Candle) -> Result<(), JobError> {
         let signal: Signal = serde_json::from_str(&stored.signal)
             .map_err(|error| JobError::Check(format!("signal {} is damaged: {error}", stored.seq)))?;
-        let before = self.live.clone();
-        let equity = self.live.close(canonical)?;
         if signal.price_ref.parse::<Price>() != Ok(canonical.close) {
             self.differ(stored, Cause::Price, &signal.price_ref, &canonical.close);
-        } else if let Some(cause) = self.equity_cause(&before, canonical, equity, &stored.equity, seen)? {
+        } else if seen != canonical {
+            self.differ(stored, Cause::Price, &candle_text(seen), &candle_text(canonical));
+        }
+        let before = self.live.clone();
+        let equity = self.live.close(seen)?;
+        let had = stored.equity.parse::<Money>();
+        if had != Ok(equity) && !self.is_lost {
+            let cause = self.explain(&before, seen, had.ok())?;
             self.differ(stored, cause, &stored.equity, &equity);
         }
-        let wanted = self.beside.decide(canonical, self.live.inputs()).map(|decision| decision.target);
+        let wanted = self.beside.decide(seen, self.live.inputs()).map(|decision| decision.target);
         let wanted = wanted.map_or(Action::Hold, Action::from);
         if wanted != signal.action {
             let is_late = stored.stored_at.max(stored.received_at) - stored.closed_at > STALE_AFTER_MS;
@@ -210,7 +219,6 @@ impl<'a> Pair<'a> {
     }
 
     fn differ(&mut self, stored: &StoredSignal, cause: Cause, live: &dyn Display, replay: &dyn Display) {
-        self.is_explained |= !matches!(cause, Cause::LateCandle | Cause::Action);
         self.differences_total += 1;
         if self.differences.len() < MAX_DIFFERENCES {
             self.differences.push(Difference {
@@ -232,30 +240,48 @@ impl<'a> Pair<'a> {
         Ok(equity)
     }
 
-    /// Why the equity that was stored is not the one that follows from what was said before.
-    fn equity_cause(
-        &self,
-        before: &PaperAccount,
-        canonical: &Candle,
-        equity: Money,
-        stored: &str,
-        seen: &Candle,
-    ) -> Result<Option<Cause>, JobError> {
-        let Ok(stored) = stored.parse::<Money>() else { return Ok(Some(Cause::Price)) };
-        if stored == equity || self.is_explained {
-            return Ok(None);
-        }
-        let open_matters = self.record.model.rules.fill_rule == FillRule::NextOpen;
-        if seen.close != canonical.close || (open_matters && seen.open != canonical.open) {
-            return Ok(Some(Cause::Price));
-        }
-        // The account as it would be had the last decision not been filled.
+    /// Why the equity that was stored is not the one that follows from `before`. The live
+    /// account goes on from what was stored, so that one cause makes one difference.
+    fn explain(&mut self, before: &PaperAccount, seen: &Candle, stored: Option<Money>) -> Result<Cause, JobError> {
         let mut unfilled = before.clone();
         unfilled.decide(before.account().target());
-        if unfilled.close(canonical)? == stored {
-            return Ok(Some(Cause::MissedFill));
+        if Some(unfilled.close(seen)?) == stored {
+            self.live = unfilled;
+            return Ok(Cause::MissedFill);
         }
-        Ok(Some(Cause::Fee))
+        match self.with_other_fee(before, seen, stored)? {
+            Some(paid) => self.live = paid,
+            None => self.is_lost = true,
+        }
+        Ok(Cause::Fee)
+    }
+
+    /// The account after this close, had its last fill paid another fee that explains the stored
+    /// equity; `None` when none does. More fee leaves less, so the fee is found by halving.
+    fn with_other_fee(
+        &self,
+        before: &PaperAccount,
+        seen: &Candle,
+        stored: Option<Money>,
+    ) -> Result<Option<PaperAccount>, JobError> {
+        let Some(stored) = stored else { return Ok(None) };
+        let rules = &self.record.model.rules;
+        let paid = |fee_ppm: u32| -> Result<PaperAccount, JobError> {
+            let rules = Rules { fee_ppm, ..rules.clone() };
+            let mut account = PaperAccount::resume(&rules, self.record.candles.timeframe, before.state())?;
+            account.close(seen)?;
+            Ok(account)
+        };
+        let (mut low, mut high) = (0, MAX_FEE_PPM);
+        while low < high {
+            let middle = low.midpoint(high);
+            if paid(middle)?.equity() <= stored { high = middle } else { low = middle + 1 }
+        }
+        let found = paid(low)?;
+        if found.equity() != stored {
+            return Ok(None);
+        }
+        Ok(Some(PaperAccount::resume(rules, self.record.candles.timeframe, found.state())?))
     }
 }
 

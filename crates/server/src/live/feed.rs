@@ -233,6 +233,8 @@ impl Work<'_> {
         });
         let (desk, said) = task.await.map_err(|error| JobError::Failed(format!("a desk ended early: {error}")))?;
         self.desk = Some(desk);
+        let decided = Instant::now();
+        stage("decide", decided - began);
         let due_at = if is_replay { closed.received_at_ms } else { close_ms };
         let times = Times { close_ms, due_at, timing, is_replay };
         let mut close = self.close(closed, times, &said?);
@@ -240,11 +242,14 @@ impl Work<'_> {
             Committed::Stored => {}
             other => return Ok(other),
         }
+        let stored = Instant::now();
+        stage("store", stored - decided);
         metrics::histogram!("assay_close_to_commit_seconds").record(began.elapsed().as_secs_f64());
         if timing == Timing::Late {
             metrics::counter!("assay_signals_late_total").increment(close.signals.len() as u64);
         }
         self.publish(close, shutdown).await;
+        stage("tell", stored.elapsed());
         source.measure(self.feed);
         self.closes += 1;
         if self.closes.is_multiple_of(CLOSES_PER_CHECKPOINT) {
@@ -379,6 +384,11 @@ impl Work<'_> {
         metrics::counter!("assay_signals_total", "mode" => "paper").increment(papers);
         metrics::counter!("assay_signals_total", "mode" => "live").increment(lives);
     }
+}
+
+/// Counts how long a step from a candle to its listeners took.
+fn stage(name: &'static str, took: Duration) {
+    metrics::histogram!("assay_close_stage_seconds", "stage" => name).record(took.as_secs_f64());
 }
 
 /// Waits while the stop mark is there; false when the server stops.

@@ -19,6 +19,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a feed rests after an error that may pass.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How often what was written is carried from the database's log into its file.
+const TIDY: Duration = Duration::from_secs(5);
+
 /// A feed's task, and what it is told.
 struct Feed {
     wanted: watch::Sender<Vec<Stream>>,
@@ -37,6 +40,10 @@ pub async fn run(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Res
     let carrying = {
         let (state, shutdown) = (state.clone(), shutdown.clone());
         tokio::spawn(async move { carry(&state, shutdown).await })
+    };
+    let tidying = {
+        let (state, shutdown) = (state.clone(), shutdown.clone());
+        tokio::spawn(async move { tidy(&state, shutdown).await })
     };
     let mut feeds: HashMap<String, Feed> = HashMap::new();
     let mut seen = None;
@@ -62,7 +69,22 @@ pub async fn run(state: ServerState, mut shutdown: watch::Receiver<bool>) -> Res
         let _ = feed.task.await;
     }
     let _ = carrying.await;
+    let _ = tidying.await;
     Ok(())
+}
+
+/// Keeps work away from the commits of closes until `shutdown`.
+async fn tidy(state: &ServerState, mut shutdown: watch::Receiver<bool>) {
+    while !*shutdown.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(TIDY) => {
+                if let Err(error) = state.platform.tidy().await {
+                    tracing::debug!(%error, "the database is not tidied up");
+                }
+            }
+            () = stopped(&mut shutdown) => {}
+        }
+    }
 }
 
 async fn look(

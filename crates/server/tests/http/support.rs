@@ -62,7 +62,13 @@ pub fn settings(home: &TempDir, platform: DatabaseLocation, access: AccessOption
         demo: false,
         job_slots: 0,
     };
-    ServeSettings { state, listen: "127.0.0.1:0".parse().unwrap(), tls: None, access }
+    ServeSettings {
+        state,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tls: None,
+        access,
+        live: assay_server::live::LiveOptions::default(),
+    }
 }
 
 impl Site {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite};
+use sqlx::{Connection as _, Postgres, Sqlite};
 
 use super::statement::{Row, Statement};
 use super::{DatabaseError, DatabaseLocation};
@@ -19,6 +19,10 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections of one database object.
 pub const MAX_CONNECTIONS: u32 = 8;
+
+/// Pages of 4 KiB in SQLite's log before a commit has to carry them into the file itself; a server
+/// does it before, between commits.
+const LOG_PAGES: &str = "8000";
 
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,16 @@ impl Pool {
         .await
     }
 
+    /// Carries what was written from SQLite's log into its file.
+    pub async fn tidy(&self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(_) => {
+                self.fetch(Statement::new("tidy up", "PRAGMA wal_checkpoint(PASSIVE)")).await.map(|_| ())
+            }
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
         match self {
@@ -146,7 +160,8 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<SqlitePool, Database
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What is committed survives a power cut.
-            .synchronous(SqliteSynchronous::Full),
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", LOG_PAGES),
         Access::Read => options.read_only(true).pragma("query_only", "on"),
     };
     if let (Access::Write, Some(folder)) = (access, path.parent().filter(|folder| !folder.as_os_str().is_empty())) {
@@ -156,6 +171,9 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<SqlitePool, Database
     SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // SQLite ends a transaction by itself that a full disk cuts off; the driver still believes
+        // in it, and such a connection would begin no other one, ever.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_with(options)
         .await
         .map_err(DatabaseError::sql("open"))

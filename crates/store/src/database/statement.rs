@@ -12,6 +12,9 @@ use super::DatabaseError;
 /// Arguments in one statement of many rows; SQLite takes 32,766.
 const MAX_ARGUMENTS: usize = 16_000;
 
+/// Rows of an insert that is kept prepared.
+const KEPT_ROWS: usize = 100;
+
 /// An argument; each has a type also when it is null, which PostgreSQL needs.
 #[derive(Debug, Clone)]
 pub(super) enum Argument {
@@ -80,6 +83,8 @@ enum Text {
         head: String,
         tail: String,
         width: usize,
+        /// Whether the connection keeps it prepared.
+        is_kept: bool,
     },
 }
 
@@ -106,11 +111,26 @@ impl Statement {
             match statements.last_mut() {
                 Some(open) if open.arguments.len() + width <= MAX_ARGUMENTS => open.arguments.extend(row),
                 _ => {
-                    let text = Text::Insert { head: head.to_owned(), tail: tail.to_owned(), width };
+                    let text = Text::Insert { head: head.to_owned(), tail: tail.to_owned(), width, is_kept: false };
                     statements.push(Self { action, text, arguments: row });
                 }
             }
         }
+        statements
+    }
+
+    /// The same for rows that come again and again in great number: all statements but the last
+    /// have [`KEPT_ROWS`] rows, and the connection keeps them prepared.
+    pub fn insert_often(action: &'static str, head: &str, tail: &str, mut rows: Vec<Vec<Argument>>) -> Vec<Self> {
+        let rest = rows.split_off(rows.len() / KEPT_ROWS * KEPT_ROWS);
+        let mut statements = Vec::with_capacity(rows.len() / KEPT_ROWS + 1);
+        let mut rows = rows.into_iter().peekable();
+        while let Some(width) = rows.peek().map(Vec::len) {
+            let arguments = rows.by_ref().take(KEPT_ROWS).flatten().collect();
+            let text = Text::Insert { head: head.to_owned(), tail: tail.to_owned(), width, is_kept: true };
+            statements.push(Self { action, text, arguments });
+        }
+        statements.extend(Self::insert_many(action, head, tail, rest));
         statements
     }
 
@@ -127,10 +147,10 @@ impl Statement {
         let query = match self.text {
             Text::Given(Cow::Borrowed(sql)) => sqlx::query(sql),
             Text::Given(Cow::Owned(sql)) => sqlx::query(AssertSqlSafe(sql)).persistent(false),
-            Text::Insert { head, tail, width } => {
+            Text::Insert { head, tail, width, is_kept } => {
                 // SQLite looks numbered arguments up one by one, which makes thousands slow.
                 let sql = insert(&head, &tail, width, self.arguments.len(), |sql, _| sql.push('?'));
-                sqlx::query(AssertSqlSafe(sql)).persistent(false)
+                sqlx::query(AssertSqlSafe(sql)).persistent(is_kept)
             }
         };
         self.arguments.into_iter().fold(query, |query, argument| match argument {
@@ -144,12 +164,12 @@ impl Statement {
         let query = match self.text {
             Text::Given(Cow::Borrowed(sql)) => sqlx::query(sql),
             Text::Given(Cow::Owned(sql)) => sqlx::query(AssertSqlSafe(sql)).persistent(false),
-            Text::Insert { head, tail, width } => {
+            Text::Insert { head, tail, width, is_kept } => {
                 let sql = insert(&head, &tail, width, self.arguments.len(), |sql, number| {
                     sql.push('$');
                     sql.push_str(&number.to_string());
                 });
-                sqlx::query(AssertSqlSafe(sql)).persistent(false)
+                sqlx::query(AssertSqlSafe(sql)).persistent(is_kept)
             }
         };
         self.arguments.into_iter().fold(query, |query, argument| match argument {
@@ -160,8 +180,8 @@ impl Statement {
     }
 }
 
-/// The text of an insert of `arguments` in rows of `width`. Such texts are not kept prepared:
-/// each number of rows is another statement, and they would fill the connection's cache.
+/// The text of an insert of `arguments` in rows of `width`. Such texts are kept prepared for one
+/// number of rows alone: each is another statement, and they would fill the connection's cache.
 fn insert(head: &str, tail: &str, width: usize, arguments: usize, place: impl Fn(&mut String, usize)) -> String {
     let mut sql = format!("{head} VALUES ");
     for number in 1..=arguments {

@@ -218,6 +218,60 @@ async fn a_user_has_so_many_running_streams() {
     }
 }
 
+#[tokio::test]
+async fn signals_are_found_by_time_across_streams_and_by_hash() {
+    for empty in both() {
+        let database = PlatformDatabase::open(&empty.location).await.unwrap();
+        // Two hundred models and a few say the same at one close; then the second stream of one
+        // begins at the first candle again.
+        let mut streams = Vec::new();
+        for number in 0..203 {
+            let id = new(&format!("s{number}"), &format!("{number:064x}"));
+            streams.push(database.insert_stream(&id, 1).await.unwrap());
+        }
+        let hash: assay_types::Hash = format!("{:064x}", 0xfeed_u64 << 40).parse().unwrap();
+        let line = |seq: u64| format!("{{\"seq\":{seq},\"sig_hash\":\"{hash}\"}}");
+        let said: Vec<StoredSignal> = streams.iter().map(|stream| signal(stream, 0, &line(0))).collect();
+        database.commit_close(&close(0, said), 2).await.unwrap();
+        let first = &streams[7];
+        for seq in 1..50 {
+            let said = vec![signal(first, seq, "{}")];
+            database.commit_close(&close(60_000 * seq as i64, said), 2).await.unwrap();
+        }
+        database.set_stream_status("s7", StreamStatus::Ended, None, 3).await.unwrap();
+        let again = NewStream { after: Some("s7".into()), ..new("again", &first.model_id) };
+        let second = database.insert_stream(&again, 4).await.unwrap();
+        for seq in 50..100 {
+            let mut said = signal(&second, seq, "{}");
+            said.closed_at = 60_000 * (seq as i64 - 49);
+            let mut close = close(60_000 * seq as i64, vec![said]);
+            close.feed = "replay".to_owned();
+            database.commit_close(&close, 5).await.unwrap();
+        }
+        let model = first.model_id.as_str();
+        let between = |closes: std::ops::Range<i64>, from: u64, limit: u32| {
+            let database = &database;
+            async move {
+                let closed = 60_000 * closes.start..60_000 * closes.end;
+                let found = database.signals_between(model, closed, from, limit).await.unwrap();
+                found.iter().map(|signal| signal.seq).collect::<Vec<u64>>()
+            }
+        };
+        let expected = |range: std::ops::Range<u64>| range.clone().chain(range.start + 50..range.end + 50);
+        assert_eq!(between(11..21, 0, 1_000).await, expected(10..20).collect::<Vec<_>>());
+        assert_eq!(between(11..21, 15, 8).await, expected(10..20).filter(|seq| *seq >= 15).take(8).collect::<Vec<_>>());
+        assert_eq!(between(-5..2, 0, 10).await, [0, 50]);
+        assert_eq!(between(50..500, 0, 10).await, [49, 99]);
+        assert_eq!((between(51..500, 0, 10).await, between(9..9, 0, 10).await), (vec![], vec![]));
+        let found = database.signals_by_hash(&hash, 1_000).await.unwrap();
+        assert_eq!(found.len(), 203);
+        assert_eq!((found[7].model_id.as_str(), found[7].signal.as_str()), (model, line(0).as_str()));
+        assert_eq!(database.signals_by_hash(&assay_types::Hash::of(b"another"), 10).await.unwrap(), []);
+        assert_eq!(database.signals_from(&format!("{:064x}", 202), 0, 10).await.unwrap().len(), 1);
+        database.tidy().await.unwrap();
+    }
+}
+
 /// A close counts only for streams that are still what they were when they spoke.
 #[tokio::test]
 async fn what_a_changed_stream_said_is_not_stored() {

@@ -4,10 +4,12 @@
 
 mod bounds;
 mod burst;
+mod comparison;
 mod control;
 mod exchange;
 mod flatten;
 mod kill;
 mod limits;
+mod pauses;
 mod replay;
 mod support;

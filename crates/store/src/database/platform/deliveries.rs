@@ -198,8 +198,8 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn signal_latencies(&self, model_id: &str, limit: u32) -> Result<Vec<i64>, DatabaseError> {
-        let sql = "SELECT stored_at - due_at AS latency_ms FROM signals WHERE model_id = $1 \
-                   ORDER BY seq DESC LIMIT $2";
+        let sql = "SELECT stored_at - due_at AS latency_ms FROM signals \
+                   WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) ORDER BY seq DESC LIMIT $2";
         let statement = Statement::new("read latencies", sql).bind(model_id).bind(i64::from(limit.min(MAX_DELIVERIES)));
         self.pool.fetch(statement).await?.iter().map(|row| row.get("latency_ms")).collect()
     }

@@ -351,7 +351,8 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn destinations_behind(&self, now_ms: i64) -> Result<Vec<String>, DatabaseError> {
         let sql = "SELECT destination_id FROM destinations d WHERE status = 'active' AND retry_at <= $1 AND EXISTS \
-                   (SELECT 1 FROM signals s WHERE s.model_id = d.model_id AND s.seq >= d.next_seq)";
+                   (SELECT 1 FROM signals s WHERE s.seq >= d.next_seq \
+                   AND s.speaker = (SELECT number FROM speakers WHERE model_id = d.model_id))";
         let rows = self.pool.fetch(Statement::new("find what waits to be sent", sql).bind(now_ms)).await?;
         rows.iter().map(|row| row.get("destination_id")).collect()
     }

@@ -94,6 +94,7 @@ impl PlatformDatabase {
     /// it spoke; [`DatabaseError::FeedMoved`] when other signals were stored under these
     /// numbers; [`DatabaseError::Sql`].
     pub async fn commit_close(&self, close: &CommittedClose, now_ms: i64) -> Result<u64, DatabaseError> {
+        let rows = inserts(&close.signals, &self.speakers(&close.signals).await?)?;
         let mut transaction = self.begin().await?;
         let changes = check_speakers(&mut transaction, close).await?;
         let mut is_new = true;
@@ -108,7 +109,7 @@ impl PlatformDatabase {
                 .bind(&candle.origin);
             is_new = transaction.execute(statement).await? == 1;
         }
-        let inserted = transaction.execute_all(inserts(&close.signals)?).await?;
+        let inserted = transaction.execute_all(rows).await?;
         if inserted < close.signals.len() as u64 {
             let moved = || DatabaseError::FeedMoved { feed: close.feed.clone() };
             // The same close once more: its first commit was made, though its answer was lost.
@@ -208,7 +209,8 @@ async fn check_speakers(transaction: &mut Transaction, close: &CommittedClose) -
 /// Whether these very signals are stored.
 async fn check_same(transaction: &mut Transaction, signals: &[StoredSignal]) -> Result<bool, DatabaseError> {
     for signal in signals {
-        let sql = "SELECT signal FROM signals WHERE model_id = $1 AND seq = $2";
+        let sql = "SELECT signal FROM signals WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) \
+                   AND seq = $2";
         let statement = Statement::new("read a signal", sql)
             .bind(&signal.model_id)
             .bind(crate::database::statement::signed("seq", signal.seq)?);

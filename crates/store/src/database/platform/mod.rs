@@ -14,6 +14,7 @@ mod runs;
 mod scheduled_jobs;
 mod server_lease;
 mod signals;
+mod speakers;
 mod streams;
 mod tables;
 
@@ -38,6 +39,9 @@ pub use server_lease::{ServerIdentity, ServerLease};
 pub use signals::{MAX_SIGNALS, StoredSignal};
 pub use streams::{NewStream, Stream, StreamMode, StreamStatus};
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use super::pool::{Access, Pool, Transaction};
 use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 
@@ -45,6 +49,8 @@ use super::{DatabaseError, DatabaseLocation, SchemaVersion};
 #[derive(Debug, Clone)]
 pub struct PlatformDatabase {
     pool: Pool,
+    /// Numbers of models that spoke; they never change.
+    speakers: Arc<Mutex<HashMap<String, i64>>>,
     /// The token of the server that writes; without one nothing is fenced.
     fence: Option<i64>,
 }
@@ -58,7 +64,7 @@ impl PlatformDatabase {
     pub async fn open(location: &DatabaseLocation) -> Result<Self, DatabaseError> {
         let pool = Pool::open(location, Access::Write).await?;
         tables::SCHEMA.migrate(&pool).await?;
-        Ok(Self { pool, fence: None })
+        Ok(Self { pool, speakers: Arc::default(), fence: None })
     }
 
     /// The version of the tables at `location`, looked at without making or changing anything.
@@ -67,6 +73,15 @@ impl PlatformDatabase {
     /// [`DatabaseError::Sql`] when the database cannot be reached or is none.
     pub async fn inspect(location: &DatabaseLocation) -> Result<SchemaVersion, DatabaseError> {
         tables::SCHEMA.inspect(location).await
+    }
+
+    /// Carries what was written from SQLite's log into its file, so that no commit has to; does
+    /// nothing on PostgreSQL.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
+    pub async fn tidy(&self) -> Result<(), DatabaseError> {
+        self.pool.tidy().await
     }
 
     /// Begins a transaction that writes, unless another server has taken the database.

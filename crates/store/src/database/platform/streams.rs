@@ -248,7 +248,8 @@ impl PlatformDatabase {
         let number = counters::take(&mut transaction, "streams", 1).await?;
         check_alone(&mut transaction, &new.model_id, None).await?;
         check_follows(&mut transaction, new).await?;
-        let sql = "SELECT seq FROM signals WHERE model_id = $1 ORDER BY seq DESC LIMIT 1";
+        let sql = "SELECT seq FROM signals WHERE speaker = (SELECT number FROM speakers WHERE model_id = $1) \
+                   ORDER BY seq DESC LIMIT 1";
         let last = transaction.fetch_one(Statement::new("read the last signal", sql).bind(&new.model_id)).await?;
         let first_seq = last.map_or(Ok(0), |row| row.count("seq").map(|seq| seq + 1))?;
         let sql = format!(

@@ -2,6 +2,9 @@
 //!
 //! Rows that are listed have a `number` from [`super::counters`]: the order of texts depends on
 //! PostgreSQL's locale, and times repeat.
+//!
+//! A close writes a row for each of a thousand models. Each index on signals is paid then, a page of
+//! disk for each model: so they are named by a short number, and no index has their times.
 
 use crate::database::schema::Schema;
 
@@ -86,8 +89,12 @@ CREATE TABLE streams (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX streams_by_model ON streams (model_id, number);
+CREATE TABLE speakers (
+    model_id TEXT PRIMARY KEY,
+    number BIGINT NOT NULL UNIQUE
+);
 CREATE TABLE signals (
-    model_id TEXT NOT NULL,
+    speaker BIGINT NOT NULL,
     seq BIGINT NOT NULL,
     stream_id TEXT NOT NULL,
     mode TEXT NOT NULL,
@@ -96,10 +103,11 @@ CREATE TABLE signals (
     due_at BIGINT NOT NULL,
     stored_at BIGINT NOT NULL,
     signal TEXT NOT NULL,
+    sig_key BIGINT NOT NULL,
     equity TEXT NOT NULL,
-    PRIMARY KEY (model_id, seq)
+    PRIMARY KEY (speaker, seq)
 );
-CREATE INDEX signals_by_time ON signals (model_id, closed_at);
+CREATE INDEX signals_by_hash ON signals (sig_key);
 CREATE TABLE feed_candles (
     feed TEXT NOT NULL,
     open_time BIGINT NOT NULL,

@@ -1,11 +1,14 @@
 //! Liquidity jobs, their rounds, scores and miners, as the validator's database has them.
 
+mod lines;
+#[cfg(test)]
+mod tests;
+
 use std::str::FromStr;
 
 use assay_jobs::jobs::lp::standings::{StandingShown, standings_of};
 use assay_lp::Job;
-use assay_store::database::{JobRow, MinerRow, Round, RoundMode};
-use assay_types::time::format_utc;
+use assay_store::database::{JobRow, RoundMode};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +22,8 @@ use crate::page::{Page, PageQuery, Paging};
 use crate::problem::{Code, Problem};
 use crate::state::ServerState;
 
+pub(crate) use lines::{LiquidityJob, MinerLine, RoundLine};
+
 pub(crate) fn routes() -> OpenApiRouter<ServerState> {
     OpenApiRouter::new()
         .routes(routes!(jobs))
@@ -27,60 +32,6 @@ pub(crate) fn routes() -> OpenApiRouter<ServerState> {
         .routes(routes!(round))
         .routes(routes!(scores))
         .routes(routes!(miners))
-}
-
-/// A liquidity job.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct LiquidityJob {
-    /// Its name.
-    pub job_id: String,
-    /// Whether new rounds start.
-    pub is_active: bool,
-    /// Its configuration.
-    #[schema(value_type = Object)]
-    pub config: Value,
-    /// When it was first stored, ISO-8601 UTC.
-    pub created_at: String,
-    /// When it was last changed, ISO-8601 UTC.
-    pub updated_at: String,
-}
-
-/// A round without its record.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct RoundLine {
-    /// Its id.
-    pub round_id: String,
-    /// Its job.
-    pub job_id: String,
-    /// `evaluation` or `live`.
-    pub round_type: String,
-    /// `follow`, or `practice` for replayed rounds, which earn nothing.
-    pub mode: String,
-    /// Its number in the job.
-    pub number: u64,
-    /// `pending`, `active`, `completed` or `failed`.
-    pub status: String,
-    /// Why it failed.
-    #[schema(required)]
-    pub reason: Option<String>,
-    /// Its first block.
-    #[schema(required)]
-    pub start_block: Option<u64>,
-    /// Its last block.
-    #[schema(required)]
-    pub end_block: Option<u64>,
-    /// When it started, ISO-8601 UTC.
-    #[schema(required)]
-    pub started_at: Option<String>,
-    /// When it ended, ISO-8601 UTC.
-    #[schema(required)]
-    pub ended_at: Option<String>,
-    /// The winning miner.
-    #[schema(required)]
-    pub winner: Option<String>,
-    /// SHA-256 of its record.
-    #[schema(required)]
-    pub record_hash: Option<String>,
 }
 
 /// A round with its record, from which every score follows.
@@ -112,19 +63,6 @@ struct AnswerLine {
     /// How long it took.
     #[schema(required)]
     response_ms: Option<u64>,
-}
-
-/// A registered miner.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct MinerLine {
-    /// Its public key in hexadecimal.
-    pub miner: String,
-    /// How it is spoken to.
-    pub wire: String,
-    /// Whether it is asked.
-    pub active: bool,
-    /// When it was first registered, ISO-8601 UTC.
-    pub registered_at: String,
 }
 
 /// Which rounds.
@@ -186,46 +124,6 @@ impl RoundKind {
             Some(Self::Practice) => RoundMode::Practice,
             _ => RoundMode::Follow,
         }
-    }
-}
-
-impl LiquidityJob {
-    pub(crate) fn of(row: JobRow) -> Self {
-        Self {
-            config: serde_json::from_str(&row.config).unwrap_or_else(|_| Value::Object(serde_json::Map::new())),
-            job_id: row.job_id,
-            is_active: row.is_active,
-            created_at: format_utc(row.created_at),
-            updated_at: format_utc(row.updated_at),
-        }
-    }
-}
-
-impl RoundLine {
-    pub(crate) fn of(round: &Round) -> Self {
-        let seconds =
-            |time: Option<u64>| time.and_then(|time| i64::try_from(time).ok()?.checked_mul(1_000)).map(format_utc);
-        Self {
-            round_id: round.round_id.clone(),
-            job_id: round.job_id.clone(),
-            round_type: round.round_type.clone(),
-            mode: round.mode.name().to_owned(),
-            number: round.number,
-            status: round.status.name().to_owned(),
-            reason: round.reason.clone(),
-            start_block: round.start_block,
-            end_block: round.end_block,
-            started_at: seconds(round.start_time),
-            ended_at: seconds(round.end_time),
-            winner: round.winner.clone(),
-            record_hash: round.record_hash.clone(),
-        }
-    }
-}
-
-impl MinerLine {
-    pub(crate) fn of(row: MinerRow) -> Self {
-        Self { miner: row.miner, wire: row.wire, active: row.active, registered_at: format_utc(row.registered_at) }
     }
 }
 
@@ -393,159 +291,4 @@ async fn miners(
     caller.require(Scope::Read)?;
     let paging = query.paging()?;
     Ok(ApiJson(page_of(paging, state.liquidity.miners().await?, MinerLine::of)))
-}
-
-#[cfg(test)]
-mod tests {
-    use assay_jobs::sample::pool::sample_pool;
-    use assay_store::database::{CompletedRound, MinerScore, Participation, RoundStatus};
-    use assay_types::time::format_utc;
-    use serde_json::json;
-
-    use super::*;
-    use crate::access::Role;
-    use crate::clock::now_ms;
-    use crate::testing::{Routes, caller};
-
-    const DAY_MS: i64 = 86_400_000;
-
-    /// The sample's job with three rounds, one of them completed, and a miner that answered on
-    /// five of the last seven days.
-    async fn played() -> (Routes, String) {
-        let routes = Routes::start().await;
-        let job = sample_pool(1).unwrap().job;
-        let job_id = job.job_id.clone();
-        let row = JobRow {
-            job_id: job_id.clone(),
-            config: serde_json::to_string(&job).unwrap(),
-            is_active: true,
-            created_at: 1,
-            updated_at: 1,
-        };
-        let database = &routes.state.liquidity;
-        database.put_job(&row).await.unwrap();
-        let miner = MinerRow {
-            miner: "ab".repeat(32),
-            url: "http://miner.example/secret-path".to_owned(),
-            wire: "native".to_owned(),
-            registered_at: 1,
-            active: true,
-        };
-        database.put_miner(&miner).await.unwrap();
-        for number in 0..3 {
-            let is_over = number == 0;
-            let round = Round {
-                round_id: format!("{job_id}_evaluation_{number}"),
-                mode: RoundMode::Follow,
-                job_id: job_id.clone(),
-                round_type: "evaluation".to_owned(),
-                number,
-                start_block: Some(100),
-                start_time: Some(1_700_000_000),
-                end_block: is_over.then_some(200),
-                end_time: is_over.then_some(1_700_000_900),
-                status: if is_over { RoundStatus::Completed } else { RoundStatus::Active },
-                reason: None,
-                winner: is_over.then(|| miner.miner.clone()),
-                record: is_over.then(|| r#"{"scores":[]}"#.to_owned()),
-                record_hash: is_over.then(|| "ff".repeat(32)),
-                updated_at: 5,
-            };
-            if !is_over {
-                database.put_round(&round, None).await.unwrap();
-                continue;
-            }
-            let days = (1..=5).map(|back| Participation {
-                job_id: job_id.clone(),
-                miner: miner.miner.clone(),
-                date: format_utc(now_ms() - back * DAY_MS)[..10].to_owned(),
-                offered: 10,
-                answered: 5,
-                refused: 0,
-            });
-            let score = MinerScore {
-                job_id: job_id.clone(),
-                miner: miner.miner.clone(),
-                mode: RoundMode::Follow,
-                version: 0,
-                evaluation_ema: 7,
-                live_ema: 0,
-                combined: 4,
-                scored_rounds: 1,
-                live_rounds: 0,
-                refusals: 0,
-                missed: 0,
-                score_sum: 7,
-                score_square_sum: assay_amm::U256::from(49),
-                first_seen: 1,
-                last_active: 1,
-                last_round: Some(round.round_id.clone()),
-            };
-            let (scores, participation) = ([score], days.collect::<Vec<_>>());
-            let completed =
-                CompletedRound { round: &round, predictions: &[], scores: &scores, participation: &participation };
-            database.complete_round(completed, None).await.unwrap();
-        }
-        (routes, job_id)
-    }
-
-    #[tokio::test]
-    async fn jobs_rounds_and_standings_are_shown() {
-        let (routes, job_id) = played().await;
-        let viewer = caller("eve", Role::Viewer);
-        let (_, jobs) = routes.get(&viewer, "/v1/liquidity/jobs").await;
-        assert_eq!((&jobs["items"][0]["job_id"], &jobs["next"]), (&json!(job_id), &Value::Null));
-        let (_, job) = routes.get(&viewer, &format!("/v1/liquidity/jobs/{job_id}")).await;
-        assert_eq!(job["config"]["job_id"], json!(job_id));
-        let (_, first) = routes.get(&viewer, &format!("/v1/liquidity/jobs/{job_id}/rounds?limit=2")).await;
-        let numbers = |page: &Value| -> Vec<u64> {
-            page["items"].as_array().unwrap().iter().map(|round| round["number"].as_u64().unwrap()).collect()
-        };
-        assert_eq!(numbers(&first), [2, 1]);
-        let next = format!("/v1/liquidity/jobs/{job_id}/rounds?limit=2&cursor={}", first["next"].as_str().unwrap());
-        assert_eq!(numbers(&routes.get(&viewer, &next).await.1), [0]);
-        let (_, round) = routes.get(&viewer, &format!("/v1/liquidity/rounds/{job_id}_evaluation_0")).await;
-        assert_eq!((&round["record"], &round["round"]["status"]), (&json!({ "scores": [] }), &json!("completed")));
-        assert_eq!(round["round"]["ended_at"], "2023-11-14T22:28:20Z");
-        let (_, scores) = routes.get(&viewer, &format!("/v1/liquidity/jobs/{job_id}/scores")).await;
-        assert_eq!(
-            (&scores["items"][0]["days"], &scores["items"][0]["combined"]),
-            (&json!("5 of 7 days"), &json!("4"))
-        );
-        assert_eq!(scores["items"][0]["eligible"], false);
-        let (_, miners) = routes.get(&viewer, "/v1/liquidity/miners").await;
-        assert_eq!(miners["items"].as_array().unwrap().len(), 1);
-        assert!(!miners.to_string().contains("secret-path"), "where a miner is asked is the validator's business");
-        for path in ["jobs/none", "jobs/a%00b", "jobs/none/rounds", "jobs/none/scores", "rounds/none", "rounds/%00"] {
-            assert_eq!(routes.get(&viewer, &format!("/v1/liquidity/{path}")).await.0, 404, "{path}");
-        }
-        for query in ["?mode=other", "?round_type=x", "?limit=0", "?cursor=x", "?more=1"] {
-            let path = format!("/v1/liquidity/jobs/{job_id}/rounds{query}");
-            assert_eq!(routes.get(&viewer, &path).await.0, 400, "{query}");
-        }
-    }
-
-    #[tokio::test]
-    async fn rounds_and_miners_are_found_by_their_ids() {
-        let (routes, job_id) = played().await;
-        let viewer = caller("eve", Role::Viewer);
-        for (id, kind) in [
-            (format!("{job_id}_evaluation_0"), "round"),
-            (job_id.clone(), "liquidity_job"),
-            ("ab".repeat(32), "miner"),
-            (format!("0x{}", "AB".repeat(32)), "miner"),
-        ] {
-            let (status, found) = routes.get(&viewer, &format!("/v1/show/{id}")).await;
-            assert_eq!((status.as_u16(), &found["kind"]), (200, &json!(kind)), "{id}: {found}");
-        }
-        let (_, round) = routes.get(&viewer, &format!("/v1/show/{job_id}_evaluation_0")).await;
-        assert_eq!(round["lineage"], json!([{ "kind": "liquidity_job", "id": job_id }]));
-        let question = json!({ "query": format!("{{ rounds(jobId: \"{job_id}\", first: 2) {{ pageInfo {{ hasNextPage endCursor }} edges {{ node {{ number status }} }} }} }}") });
-        let (_, answer) = routes.post(&viewer, "/graphql", &question).await;
-        let rounds = &answer["data"]["rounds"];
-        assert_eq!(
-            (&rounds["edges"][0]["node"]["number"], &rounds["pageInfo"]["hasNextPage"]),
-            (&json!(2), &json!(true))
-        );
-    }
 }
