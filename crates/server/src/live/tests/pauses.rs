@@ -99,6 +99,7 @@ impl Place {
             owner: "owner".to_owned(),
             source: from_binance(),
             limits: limits.clone(),
+            phrase: None,
         };
         let stream = start_stream(&self.state, request).await.unwrap();
         joined(&self.exchange, 1).await;
