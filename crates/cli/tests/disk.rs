@@ -104,7 +104,10 @@ fn a_full_disk_makes_streams_wait_and_costs_no_signal() {
         cp -r BASE/. "$DIR/home"
         "$ASSAY" --home "$DIR/home" up --listen 127.0.0.1:0 --without-demo --json >"$DIR/ready" 2>"$DIR/log" &
         server=$!
-        trap 'kill -9 $server 2>/dev/null || true' EXIT
+        # Two minutes are enough; who waits longer waits for ever.
+        (sleep 120; kill -9 $$ $server) >/dev/null 2>&1 &
+        guard=$!
+        trap 'kill -9 $server $guard 2>/dev/null || true' EXIT
         until grep -q owner_key "$DIR/ready"; do sleep 0.1; done
         url=$(sed 's/.*"url":"\([^"]*\)".*/\1/' "$DIR/ready")
         sed 's/.*"owner_key":"\([^"]*\)".*/\1/' "$DIR/ready" >"$DIR/key"

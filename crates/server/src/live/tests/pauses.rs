@@ -98,7 +98,8 @@ impl Place {
             run_id: self.run_id.clone(),
             owner: "owner".to_owned(),
             source: from_binance(),
-            limits: limits.clone(),
+            limits: Some(limits.clone()),
+            phrase: None,
         };
         let stream = start_stream(&self.state, request).await.unwrap();
         joined(&self.exchange, 1).await;
