@@ -227,7 +227,7 @@ async fn signals_are_found_by_time_across_streams_and_by_hash() {
         let mut streams = Vec::new();
         for number in 0..203 {
             let id = new(&format!("s{number}"), &format!("{number:064x}"));
-            streams.push(database.insert_stream(&id, 1).await.unwrap());
+            streams.push(database.insert_stream(&id, 3 * QUOTA, 1).await.unwrap());
         }
         let hash: assay_types::Hash = format!("{:064x}", 0xfeed_u64 << 40).parse().unwrap();
         let line = |seq: u64| format!("{{\"seq\":{seq},\"sig_hash\":\"{hash}\"}}");
@@ -240,7 +240,7 @@ async fn signals_are_found_by_time_across_streams_and_by_hash() {
         }
         database.set_stream_status("s7", StreamStatus::Ended, None, 3).await.unwrap();
         let again = NewStream { after: Some("s7".into()), ..new("again", &first.model_id) };
-        let second = database.insert_stream(&again, 4).await.unwrap();
+        let second = database.insert_stream(&again, 3 * QUOTA, 4).await.unwrap();
         for seq in 50..100 {
             let mut said = signal(&second, seq, "{}");
             said.closed_at = 60_000 * (seq as i64 - 49);

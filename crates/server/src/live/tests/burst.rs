@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use assay_gateway::{Backoff, GatewaySettings, signals_of};
-use assay_store::database::{Stream, StreamStatus};
+use assay_store::database::{Stream, StreamStatus, UserRow};
 use assay_testkit::NatsServer;
 use assay_testkit::postgres::Postgres;
 use assay_types::{Secret, Signal};
@@ -135,6 +135,20 @@ async fn poll(heard: Heard, address: std::net::SocketAddr, model_id: String) {
     }
 }
 
+/// The owner as a user of the database, without whom no destination is sent to.
+async fn know_owner(state: &ServerState) {
+    let owner = UserRow {
+        user_id: "owner".to_owned(),
+        number: 0,
+        name: "owner".to_owned(),
+        role: "owner".to_owned(),
+        address: None,
+        active: true,
+        created_at: 1,
+    };
+    state.platform.put_user(&owner).await.unwrap();
+}
+
 async fn add(routes: &Routes, stream: &Stream, more: Value) {
     let mut body = json!({ "model_id": stream.model_id });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -158,6 +172,7 @@ async fn a_stop_in_a_burst_is_a_stop_over_every_way() {
     let kafka_brokers = brokers.split(',').map(str::to_owned).collect();
     let nats_url = Some(Secret::new(server.url()));
     let routes = Routes::with(GatewaySettings { nats_url, kafka_brokers, ..gateway() }).await;
+    know_owner(&routes.state).await;
     let home = routes.home.path().to_owned();
     let runs = tokio::task::spawn_blocking(move || trained(&home, 1)).await.unwrap();
     let owner = caller("owner", Role::Owner);
@@ -219,6 +234,7 @@ async fn a_database_that_goes_away_loses_nothing_and_doubles_nothing() {
     settings.platform = postgres.database().parse().unwrap();
     settings.gateway = gateway();
     let state = ServerState::open(settings).await.unwrap();
+    know_owner(&state).await;
     let routes = Routes::over(state.clone(), folder);
     let stream = begin(&state, &runs[0], replay(10)).await;
     let heard = Heard::default();

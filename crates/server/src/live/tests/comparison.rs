@@ -140,7 +140,7 @@ async fn each_injected_cause_is_one_named_difference() {
     for faults in cases {
         let (stream, hits) = said(&routes.state, &runs[0], faults).await;
         assert_eq!(hits.len(), faults.len(), "the policy changes its target too seldom for {faults:?}: {hits:?}");
-        let comparison = compare(&routes.state, &stream).await.unwrap();
+        let comparison = compare(&routes.state, &stream, routes.state.live.reading().unwrap()).await.unwrap();
         let expected: Vec<(u64, Cause)> = hits
             .iter()
             .map(|(seq, fault)| match fault {

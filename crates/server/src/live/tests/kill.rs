@@ -11,7 +11,7 @@ use assay_lake::{Clock, LiveSettings};
 use assay_store::database::StreamStatus;
 use assay_testkit::postgres::Postgres;
 
-use super::exchange::{exchange, from_binance, joined};
+use super::exchange::{exchange, from_binance, joined, options};
 use super::support::{
     FIRST_MS, PATIENCE, Running, STEP, STORED, all_signals, audited, begin, replay, replayed, settings, trained,
 };
@@ -149,8 +149,9 @@ async fn a_killed_server_goes_on_with_the_stream_of_an_exchange() {
         tokio::task::spawn_blocking(move || trained(&home, 1)).await.unwrap()
     };
     let state = ServerState::open(settings(&home)).await.unwrap();
-    let stream = begin(&state, &runs[0], from_binance()).await;
     let (exchange, clock) = exchange(CLOSES as usize + 5).await;
+    state.live.configure(options(&exchange, &clock));
+    let stream = begin(&state, &runs[0], from_binance()).await;
     // The clock of the server first: it would take a candle of the future for the exchange's skew.
     let tell = |child: &mut Child, now_ms: i64| {
         writeln!(child.stdin.as_mut().unwrap(), "{now_ms}").unwrap();
@@ -205,6 +206,6 @@ async fn a_killed_server_goes_on_with_the_stream_of_an_exchange() {
     let audit = audited(&state, &stream).await;
     assert!(audit.is_clean(), "{:?}", audit.forged);
     assert_eq!(audit.final_equity.to_string(), said[CLOSES as usize].equity);
-    let comparison = compare(&state, &stream).await.unwrap();
+    let comparison = compare(&state, &stream, state.live.reading().unwrap()).await.unwrap();
     assert!(comparison.differences.iter().all(|difference| difference.cause == Cause::LateCandle), "{comparison:?}");
 }

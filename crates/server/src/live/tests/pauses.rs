@@ -60,7 +60,7 @@ async fn a_stopped_stream_holds_at_what_it_missed_and_audits() {
     assert!(audit.is_clean(), "{:?}", audit.forged);
     assert_eq!(audit.final_equity.to_string(), said[13].equity);
     // All that differs is what was late.
-    let comparison = compare(&routes.state, &stream).await.unwrap();
+    let comparison = compare(&routes.state, &stream, routes.state.live.reading().unwrap()).await.unwrap();
     assert!(comparison.differences.iter().all(|difference| difference.cause == Cause::LateCandle));
     assert_eq!(comparison.differences.iter().map(|difference| difference.seq).collect::<Vec<_>>(), held);
     running.stop().await;
