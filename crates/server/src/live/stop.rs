@@ -134,24 +134,30 @@ async fn carry_once(state: &ServerState) -> Result<(), JobError> {
 async fn reconcile(state: &ServerState, synced: &mut Option<StopMark>) -> Result<(), JobError> {
     let (control, stop) = (state.platform.stop_control().await?, &state.live.stop);
     let file = stop.mark();
-    match (&control.mark, &file) {
-        (Some(row), Some(file)) if row == file => {}
-        (Some(row), None) => _ = stop.replace(None, row)?,
-        // The file is what it was, the row is not: it was stopped anew elsewhere.
-        (Some(row), Some(file)) if control.has_resumed(&file.id) || synced.as_ref() == Some(file) => {
-            stop.replace(Some(file), row)?;
+    let both = match (&control.mark, &file) {
+        (Some(row), Some(file)) if row == file => Some(file.clone()),
+        (Some(row), None) => stop.replace(None, row)?.then(|| row.clone()),
+        // One stop in other words: a file made by hand may be read before its words are in it.
+        (Some(row), Some(file)) if row.id == file.id && row.reason.len() < file.reason.len() => {
+            state.platform.carry_stop(file, now_ms()).await?.mark
         }
-        (Some(_), Some(file)) => _ = state.platform.carry_stop(file, now_ms()).await?,
+        // The file is what it was, the row is not: it was stopped anew elsewhere.
+        (Some(row), Some(file))
+            if row.id == file.id || control.has_resumed(&file.id) || synced.as_ref() == Some(file) =>
+        {
+            stop.replace(Some(file), row)?.then(|| row.clone())
+        }
         // Resumed elsewhere, also when other stops came and went since.
         (None, Some(file))
             if control.has_resumed(&file.id) || (synced.as_ref() == Some(file) && control.resumed.is_some()) =>
         {
             stop.clear(file)?;
+            None
         }
-        (None, Some(file)) => _ = state.platform.carry_stop(file, now_ms()).await?,
-        (None, None) => {}
-    }
-    // What was written just now is looked at again the next time.
-    *synced = if control.mark == file { file } else { synced.take().filter(|mark| Some(mark) == file.as_ref()) };
+        (_, Some(file)) => state.platform.carry_stop(file, now_ms()).await?.mark.filter(|row| row == file),
+        (None, None) => None,
+    };
+    // The other one may have changed since it was looked at; then the next look tells.
+    *synced = both.or_else(|| synced.take().filter(|mark| Some(mark) == file.as_ref()));
     Ok(())
 }

@@ -130,15 +130,14 @@ async fn faults_of_the_socket_change_nothing_and_a_restart_goes_on() {
             if disturbed && [6, 17].contains(&said) {
                 // As a killed process ends: nothing is noted.
                 let connections = exchange.socket_connections();
-                drop(running);
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                running.kill().await;
                 running = Running::over(state.clone());
                 joined(&exchange, connections + 1).await;
             }
         }
         let said = all_signals(&state, &streams[0].model_id).await;
         histories.push(said.into_iter().map(|row| (row.signal, row.equity)).collect::<Vec<_>>());
-        drop(running);
+        running.kill().await;
     }
     assert_eq!(histories[0].len(), 24);
     assert_eq!(histories[0], histories[1]);

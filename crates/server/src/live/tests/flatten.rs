@@ -33,7 +33,7 @@ async fn flattened_streams_close_at_their_next_close_and_halt() {
     assert_eq!(earlier.iter().map(|row| row.signal.as_str()).collect::<Vec<_>>(), lines[..earlier.len()]);
     assert!(audited(&routes.state, &quick).await.is_clean());
     // The one whose close is far off still waits for it after a restart.
-    drop(running);
+    running.kill().await;
     let asked = routes.state.platform.stream(&slow.stream_id).await.unwrap().unwrap();
     assert_eq!((asked.status, asked.closing.is_some()), (StreamStatus::Running, true));
     let running = Running::over(routes.state.clone());

@@ -107,8 +107,7 @@ impl Place {
             if restarts.contains(&said) {
                 // As a killed process ends: nothing is noted.
                 let connections = self.exchange.socket_connections();
-                drop(running);
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                running.kill().await;
                 running = Running::over(self.state.clone());
                 joined(&self.exchange, connections + 1).await;
             }

@@ -93,6 +93,12 @@ impl Running {
         Self { state, shutdown, task }
     }
 
+    /// Ends it as a killed process does; what it held is free then.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     /// Lets it end by itself.
     pub async fn stop(mut self) {
         self.shutdown.send_replace(true);
