@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use assay_store::database::{DatabaseLocation, PlatformDatabase, RunRow};
 use serde_json::{Value, json};
 
 const RUNS: u64 = 250;
@@ -37,7 +38,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let home = tempfile::tempdir().unwrap();
-        fill(home.path());
+        fill(home.path()).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let stranger = tempfile::tempdir().unwrap();
         let streaming = start(stranger.path(), &[]).await;
@@ -56,9 +57,9 @@ fn main() {
     });
 }
 
-/// Summaries of finished runs, as training leaves them.
-fn fill(home: &Path) {
-    for number in 0..RUNS {
+/// Runs in the catalogue, each with the folder that its page is read from.
+async fn fill(home: &Path) {
+    let row = |number: u64| {
         let run_id = format!("{number:032x}");
         let folder = home.join("runs").join(&run_id);
         std::fs::create_dir_all(&folder).unwrap();
@@ -69,7 +70,12 @@ fn fill(home: &Path) {
             "weights_hash": hash, "equity_hash": hash, "final_equity": "10000", "artefacts_hash": hash,
         });
         std::fs::write(folder.join("run.json"), summary.to_string()).unwrap();
-    }
+        RunRow::new(run_id, "home".to_owned(), None, summary.to_string(), 1)
+    };
+    let rows: Vec<RunRow> = (0..RUNS).map(row).collect();
+    let platform = PlatformDatabase::open(&DatabaseLocation::Sqlite(home.join("platform.db"))).await.unwrap();
+    platform.put_runs(&rows, 1).await.unwrap();
+    platform.close().await;
 }
 
 /// Waits until the demo has run and its policy speaks.

@@ -332,6 +332,33 @@ fn a_following_stream_has_what_is_left_of_the_limits() {
     assert_eq!(halts(&one, Some(&earlier)), halts(&one, None));
 }
 
+/// A limit that is broken at a late close halts at the next one that is in time, when it is followed.
+#[test]
+fn a_breach_waits_for_a_close_that_is_followed() {
+    let (candles, rules) = (candles(220), rules(FillRule::Close));
+    let mut desk = desk(&candles, 0..1, &rules, 1);
+    let mut late = 0;
+    for index in HISTORY..candles.len() {
+        // Its wish is known only in time, so the position is opened without limits first.
+        let is_late = index >= HISTORY + 40 && index < HISTORY + 45;
+        let limits = if index < HISTORY + 40 {
+            Limits::default()
+        } else {
+            Limits { max_exposure: Some(Money(1)), ..Limits::default() }
+        };
+        desk.set_limits("stream-0", &limits);
+        let said = desk.close(&candles.get(index), if is_late { Timing::Late } else { Timing::InTime }).unwrap();
+        let Some(said) = said.first() else { break };
+        if is_late {
+            assert_eq!((said.action, &said.breach), (Action::Hold, &None));
+            late += 1;
+        } else if said.breach.is_some() {
+            assert!(index >= HISTORY + 45 && said.action == Action::Flat0, "halted at {index}");
+        }
+    }
+    assert!(late == 5 && desk.is_empty());
+}
+
 /// A stream says nothing of candles that closed before it began, and others do.
 #[test]
 fn a_stream_speaks_from_its_first_close_on() {

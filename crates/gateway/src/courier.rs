@@ -78,6 +78,8 @@ enum Ended {
     Refused(Refusal),
     /// Everything is stopped, or the process ends.
     Held,
+    /// The destination was paused or removed.
+    Gone,
 }
 
 impl Courier {
@@ -125,7 +127,7 @@ impl Courier {
         }
         let asked = Instant::now();
         match self.shared.database.destination_right(&self.destination_id).await {
-            Ok(None) => Err(Ended::Held),
+            Ok(None) => Err(Ended::Gone),
             Ok(Some(right)) => match right.refusal() {
                 Some(reason) => Err(Ended::Refused(Refusal::last(reason))),
                 None => {
@@ -237,8 +239,8 @@ impl Courier {
                     ended = Ended::Refused(refusal);
                     break;
                 }
-                Ended::Held => {
-                    ended = Ended::Held;
+                other @ (Ended::Held | Ended::Gone) => {
+                    ended = other;
                     break;
                 }
             }
@@ -258,7 +260,7 @@ impl Courier {
             return false;
         };
         place.destination = changed;
-        place.destination.is_active
+        place.destination.is_active && !matches!(ended, Ended::Gone)
     }
 
     /// Sends one message, unless everything is stopped, and no longer than that.

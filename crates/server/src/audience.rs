@@ -18,7 +18,7 @@ pub(crate) async fn hearing(state: &ServerState, caller: &Caller, model_id: &str
     match state.platform.audience(model_id).await? {
         Audience::Everyone => {
             let stream = state.platform.stream_of_model(model_id).await?;
-            Ok(Hearing { hears_paper: stream.is_none_or(|stream| caller.may_see(&stream.owner)) })
+            Ok(Hearing { hears_paper: stream.is_some_and(|stream| caller.may_see(&stream.owner)) })
         }
         Audience::Owner(owner) if caller.may_see(&owner) => Ok(Hearing { hears_paper: true }),
         Audience::Owner(_) | Audience::Unknown => Err(Problem::not_found("model", model_id)),

@@ -15,7 +15,7 @@ use crate::state::ServerState;
 /// Events that wait for a slow socket before it reads from the database again.
 const WAITING_EVENTS: usize = 1_024;
 /// How often events of other servers are looked for.
-const POLL: Duration = Duration::from_millis(250);
+const POLL: Duration = Duration::from_millis(500);
 
 /// New events, for sockets.
 pub(crate) struct Feed {

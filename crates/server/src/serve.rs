@@ -92,6 +92,8 @@ impl Server {
         state.live.configure(live);
         let (router, _) = api::router(state.clone());
         let router = router.merge(workers::routes(&state).await?);
+        // The stop may be known to the database alone, as on a copy of the home.
+        crate::live::carry_once(&state).await?;
         let shutdown = state.stopping.subscribe();
         let mut tasks = parts::start(&state, &shutdown);
         let is_tls = tls.is_some();

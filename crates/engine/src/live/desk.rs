@@ -395,16 +395,16 @@ impl Seat {
     fn decide(&mut self, at: &Close<'_>) -> Result<Approved, Breach> {
         follow(&mut self.account, &mut self.gate, at.candle, at.close_ms)
             .map_err(|error| Breach::Account(error.to_string()))?;
-        // Late, nobody would follow it.
-        if let (Timing::InTime, Some(reason)) = (at.timing, &self.closing) {
+        // Late, nobody would follow what closes a position: it waits for the next close.
+        if at.timing == Timing::Late {
+            return Ok(Approved::HOLD);
+        }
+        if let Some(reason) = &self.closing {
             return Err(Breach::Flattened(reason.clone()));
         }
-        let wanted = match at.timing {
-            Timing::Late => None,
-            Timing::InTime => match decide_at(&self.policy, at.rows[self.features], at.candle, self.account.inputs()) {
-                Ok(decision) => Some(decision.target),
-                Err(_not_warm) => None,
-            },
+        let wanted = match decide_at(&self.policy, at.rows[self.features], at.candle, self.account.inputs()) {
+            Ok(decision) => Some(decision.target),
+            Err(_not_warm) => None,
         };
         let target = self.account.account().target();
         // What is held is checked too: a loss halts also while the policy says nothing.

@@ -208,7 +208,8 @@ impl Listener {
                 },
                 _ = recheck.tick() => self.recheck().await?,
                 () = stopped(&mut stopping) => return self.close(GOING_AWAY, "the server stops").await,
-                () = sleep(RESUME_POLL), if self.is_held => is_behind = true,
+                // Nothing is read while nothing may be sent.
+                () = sleep(RESUME_POLL), if self.is_held => is_behind = !self.state.live.stop.is_stopped(),
             }
         }
     }

@@ -158,6 +158,20 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Takes streams off the desk, and what they said out of a close.
+    fn leave_out(&mut self, close: &mut CommittedClose, streams: &[String]) -> Result<(), JobError> {
+        for stream_id in streams {
+            self.desk()?.remove(stream_id);
+        }
+        close.signals.retain(|signal| !streams.contains(&signal.stream_id));
+        close.halted.retain(|(stream_id, _)| !streams.contains(stream_id));
+        // A stream that halts with this close speaks in it still.
+        close.speakers =
+            close.speakers.iter().filter(|speaker| !streams.contains(&speaker.stream_id)).cloned().collect();
+        close.changes = None;
+        self.know_speakers()
+    }
+
     /// Notes where everything stands before this task ends.
     async fn rest(&mut self) -> Result<Ended, JobError> {
         let (state, feed) = (self.state, self.feed);
@@ -199,6 +213,8 @@ impl Work<'_> {
             match join_running(state, feed, desk, stream).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
+                // It changed while it joined: the next look has it as it is now.
+                Err(JobError::Database(DatabaseError::StreamsChanged { .. })) => {}
                 Err(error) if is_passing(&error) => return Err(error),
                 // One stream that cannot join is no reason to end the others.
                 Err(error) => fail(state, stream, &error).await?,
@@ -327,9 +343,10 @@ impl Work<'_> {
                     self.changes = Some(changes);
                     break;
                 }
-                Err(error @ DatabaseError::StreamsChanged { .. }) => {
-                    tracing::info!(%error, feed = self.feed, "a feed starts anew");
-                    return Ok(Committed::Dropped);
+                // They join again as what they are now; the others need not wait for them.
+                Err(DatabaseError::StreamsChanged { streams, .. }) => {
+                    self.leave_out(close, &streams)?;
+                    continue;
                 }
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, feed = self.feed, "a close is not stored yet");

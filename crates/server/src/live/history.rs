@@ -9,7 +9,7 @@ use assay_engine::{Desk, Member, MemberState, Statement, to_line};
 use assay_features::{FeatureSpec, FeatureStream};
 use assay_jobs::JobError;
 use assay_lake::{ALL_TIME, LiveFeed};
-use assay_store::database::{CommittedClose, MAX_SIGNALS, Speaker, StoredSignal, Stream, StreamStatus};
+use assay_store::database::{CommittedClose, DatabaseError, MAX_SIGNALS, Speaker, StoredSignal, Stream, StreamStatus};
 use assay_types::{Action, Candle, Candles, Dataset, Signal, SigningKey};
 
 use super::checkpoint;
@@ -71,7 +71,8 @@ pub(super) async fn prepare(state: &ServerState, feed: &str, streams: &[Stream])
     }
     for (stream, model) in members {
         match join(state, &mut desk, stream, model, &candles, &key).await {
-            Ok(_) => {}
+            // It changed while it joined: the next look has it as it is now.
+            Ok(_) | Err(JobError::Database(DatabaseError::StreamsChanged { .. })) => {}
             Err(error) if is_passing(&error) => return Err(error),
             Err(error) => fail(state, stream, &error).await?,
         }
@@ -115,7 +116,7 @@ pub(super) async fn fail(state: &ServerState, stream: &Stream, error: &JobError)
     let reason = Some(error.to_string());
     match state.platform.set_stream_status(&stream.stream_id, StreamStatus::Failed, reason, now_ms()).await {
         // Its owner stopped it in the meantime.
-        Ok(_) | Err(assay_store::database::DatabaseError::StreamState { .. }) => Ok(()),
+        Ok(_) | Err(DatabaseError::StreamState { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -36,6 +36,7 @@ pub use streams::{NewStreamRequest, start_stream};
 pub use supervisor::run;
 
 pub(crate) use comparison::compare;
+pub(crate) use stop::carry_once;
 pub(crate) use streams::MAX_STREAMS_PER_USER;
 pub(crate) use words::{limits_of, source_of};
 

@@ -16,7 +16,7 @@ use crate::parts::stopped;
 use crate::state::ServerState;
 
 /// How often the row is looked at.
-const POLL: Duration = Duration::from_millis(250);
+const POLL: Duration = Duration::from_millis(500);
 
 /// What came of a resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(super) async fn carry(state: &ServerState, mut shutdown: watch::Receiver<boo
     }
 }
 
-async fn carry_once(state: &ServerState) -> Result<(), JobError> {
+pub(crate) async fn carry_once(state: &ServerState) -> Result<(), JobError> {
     reconcile(state, &mut *state.live.synced.lock().await).await?;
     if !state.live.stop.is_resume_requested() {
         return Ok(());

@@ -2,12 +2,13 @@
 
 use assay_engine::Limits;
 use assay_jobs::JobError;
-use assay_store::database::{NewStream, Stream};
+use assay_store::database::{Audience, NewStream, Stream};
 use serde_json::to_string;
 
 use super::model::load_model;
 use super::source::{SourceRequest, StoredSource};
 use super::words::limits_of;
+use crate::catalogue::HOME_OWNER;
 use crate::state::ServerState;
 
 /// Most streams that run at once.
@@ -46,6 +47,7 @@ pub async fn start_stream(state: &ServerState, request: NewStreamRequest) -> Res
         return Err(JobError::Input(format!("{MAX_STREAMS} streams run already: stop one first")));
     }
     let last = state.platform.stream_of_model(&model.model_id).await?;
+    check_voice(state, &model.model_id, last.as_ref(), &request.owner).await?;
     let limits = match (&last, request.limits) {
         (None, limits) => limits.unwrap_or_default(),
         (Some(last), None) => limits_of(last)?,
@@ -62,11 +64,25 @@ pub async fn start_stream(state: &ServerState, request: NewStreamRequest) -> Res
         source: to_string(&source).expect("plain data"),
         feed,
         limits: to_string(&limits).expect("plain data"),
-        after: last.map(|last| last.stream_id),
+        after: last.map(|last| (last.stream_id, last.limits)),
     };
     // By the clock of its candles, since it says nothing of those that closed before.
     let began = state.live.options().clock.now_ms();
     let stream = state.platform.insert_stream(&new, MAX_STREAMS_PER_USER, began).await?;
     state.live.changed.notify_one();
     Ok(stream)
+}
+
+/// Refuses when the model speaks for another user: training is repeatable, so two may have the
+/// same model, but consumers hear one voice.
+async fn check_voice(state: &ServerState, model_id: &str, last: Option<&Stream>, owner: &str) -> Result<(), JobError> {
+    let private_to = match state.platform.audience(model_id).await? {
+        Audience::Owner(private_to) if private_to != HOME_OWNER => Some(private_to),
+        _ => None,
+    };
+    let is_foreign = |other: &str| other != owner;
+    if private_to.as_deref().is_some_and(is_foreign) || last.is_some_and(|last| is_foreign(&last.owner)) {
+        return Err(JobError::Conflict(format!("model {model_id} speaks for another user")));
+    }
+    Ok(())
 }

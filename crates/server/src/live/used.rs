@@ -9,46 +9,80 @@ use assay_store::database::{MAX_SIGNALS, StoredSignal, Stream};
 use assay_types::time::DAY_MS;
 use assay_types::{Money, Signal, Target};
 
+use super::words::source_of;
 use crate::state::ServerState;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// What the model had used up when `stream` began; `None` for its first stream.
+/// What the model had used up when `stream` began; `None` for its first stream. What was said of
+/// recorded candles uses up nothing of an exchange's day.
 pub(super) async fn used_limits(state: &ServerState, stream: &Stream) -> Result<Option<UsedLimits>, JobError> {
-    let Some(last_seq) = stream.first_seq.checked_sub(1) else { return Ok(None) };
-    let last = state.platform.signals_from(&stream.model_id, last_seq, 1).await?;
-    let Some(last_close_ms) = last.first().map(|signal| signal.closed_at) else { return Ok(None) };
-    let day_start_ms = day_of_close(last_close_ms) * DAY_MS;
-    let signals = signals_of_day(state, stream, day_start_ms, last_close_ms).await?;
-    // The close before, for the equity that the day began with.
-    let before_seq = signals.first().and_then(|signal| signal.seq.checked_sub(1));
-    let before = match before_seq {
-        Some(seq) => state.platform.signals_from(&stream.model_id, seq, 1).await?.pop(),
-        None => None,
+    let mut earlier = Earlier { state, stream, is_replay: source_of(stream)?.is_replay(), alike: HashMap::new() };
+    let mut before_seq = stream.first_seq;
+    let last_close_ms = loop {
+        let Some(seq) = before_seq.checked_sub(1) else { return Ok(None) };
+        let Some(last) = state.platform.signals_from(&stream.model_id, seq, 1).await?.pop() else { return Ok(None) };
+        match earlier.first_seq_if_other(&last).await? {
+            None => break last.closed_at,
+            Some(first_seq) => before_seq = first_seq.min(seq),
+        }
     };
-    Ok(Some(UsedLimits {
-        last_close_ms,
-        lost: lost(before.as_ref(), &signals)?,
-        changes: changes(&signals, last_close_ms)?,
-    }))
+    let day_start_ms = day_of_close(last_close_ms) * DAY_MS;
+    let signals = earlier.signals(day_start_ms.min(last_close_ms - HOUR_MS), last_close_ms).await?;
+    let of_day = signals.partition_point(|signal| signal.closed_at <= day_start_ms);
+    // The close before, for the equity that the day began with.
+    let before = match of_day.checked_sub(1) {
+        Some(index) => signals.get(index).cloned(),
+        None => match signals.first().and_then(|signal| signal.seq.checked_sub(1)) {
+            Some(seq) => state.platform.signals_from(&stream.model_id, seq, 1).await?.pop(),
+            None => None,
+        },
+    };
+    let lost = lost(before.as_ref(), &signals[of_day..])?;
+    Ok(Some(UsedLimits { last_close_ms, lost, changes: changes(&signals, last_close_ms)? }))
 }
 
-/// What the model said on the UTC day; an hour that crosses midnight loses what was before.
-async fn signals_of_day(
-    state: &ServerState,
-    stream: &Stream,
-    day_start_ms: i64,
-    last_close_ms: i64,
-) -> Result<Vec<StoredSignal>, JobError> {
-    let closed = day_start_ms.saturating_add(1)..last_close_ms.saturating_add(1);
-    let mut signals: Vec<StoredSignal> = Vec::new();
-    loop {
-        let from = signals.last().map_or(0, |signal| signal.seq + 1);
-        let page = state.platform.signals_between(&stream.model_id, closed.clone(), from, MAX_SIGNALS).await?;
-        let is_last = page.len() < MAX_SIGNALS as usize;
-        signals.extend(page.into_iter().filter(|signal| signal.seq < stream.first_seq));
-        if is_last {
-            return Ok(signals);
+/// The earlier streams of a model.
+struct Earlier<'a> {
+    state: &'a ServerState,
+    stream: &'a Stream,
+    is_replay: bool,
+    /// Where each begins that is of the other kind: recorded candles beside an exchange's.
+    alike: HashMap<String, Option<u64>>,
+}
+
+impl Earlier<'_> {
+    /// The first number of the stream that said `signal`, when it is of the other kind.
+    async fn first_seq_if_other(&mut self, signal: &StoredSignal) -> Result<Option<u64>, JobError> {
+        if let Some(known) = self.alike.get(&signal.stream_id) {
+            return Ok(*known);
+        }
+        let found = self.state.platform.stream(&signal.stream_id).await?;
+        let other = match found {
+            Some(found) if source_of(&found)?.is_replay() != self.is_replay => Some(found.first_seq),
+            _ => None,
+        };
+        self.alike.insert(signal.stream_id.clone(), other);
+        Ok(other)
+    }
+
+    /// What those of the same kind said at the closes after `from_ms`, up to `to_ms`.
+    async fn signals(&mut self, from_ms: i64, to_ms: i64) -> Result<Vec<StoredSignal>, JobError> {
+        let closed = from_ms.saturating_add(1)..to_ms.saturating_add(1);
+        let (mut signals, mut from): (Vec<StoredSignal>, u64) = (Vec::new(), 0);
+        loop {
+            let page =
+                self.state.platform.signals_between(&self.stream.model_id, closed.clone(), from, MAX_SIGNALS).await?;
+            let is_last = page.len() < MAX_SIGNALS as usize;
+            from = page.last().map_or(from, |signal| signal.seq + 1);
+            for signal in page.into_iter().filter(|signal| signal.seq < self.stream.first_seq) {
+                if self.first_seq_if_other(&signal).await?.is_none() {
+                    signals.push(signal);
+                }
+            }
+            if is_last {
+                return Ok(signals);
+            }
         }
     }
 }

@@ -116,10 +116,12 @@ pub enum DatabaseError {
         allowed: &'static str,
     },
     /// A stream was stopped, limited or published since it spoke.
-    #[error("streams of feed {feed} changed since they spoke; nothing of this close is stored")]
+    #[error("{} streams of feed {feed} changed since they spoke; nothing of this close is stored", streams.len())]
     StreamsChanged {
         /// The feed.
         feed: String,
+        /// The streams that changed.
+        streams: Vec<String>,
     },
     /// Other signals are stored under these numbers.
     #[error("other signals of feed {feed} are stored already; what is stored counts")]
@@ -316,13 +318,13 @@ impl DatabaseError {
 }
 
 /// PostgreSQL: connection lost, serialisation or deadlock, out of resources, shutting down
-/// or starting. SQLite (numbers, the low byte is the class): busy, locked, disk failing or full.
+/// or starting. SQLite (numbers, the low byte is the class): busy, locked, disk failing or full, no file to be opened.
 fn is_passing(code: &str) -> bool {
     if code.len() == 5 {
         let class = &code[..2];
         return matches!(class, "08" | "53") || matches!(code, "40001" | "40P01" | "57P01" | "57P02" | "57P03");
     }
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
 }
 
 #[cfg(test)]

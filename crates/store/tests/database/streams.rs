@@ -11,6 +11,8 @@ use crate::both::both;
 /// Running streams that each user of these tests may have.
 const QUOTA: u32 = 100;
 
+const LIMITS: &str = "{\"daily_loss\":\"5\"}";
+
 fn new(stream_id: &str, model_id: &str) -> NewStream {
     NewStream {
         stream_id: stream_id.into(),
@@ -19,7 +21,7 @@ fn new(stream_id: &str, model_id: &str) -> NewStream {
         owner: "ann".into(),
         source: "{}".into(),
         feed: "feed".into(),
-        limits: "{\"daily_loss\":\"5\"}".into(),
+        limits: LIMITS.into(),
         after: None,
     }
 }
@@ -66,7 +68,9 @@ async fn a_model_has_one_stream_that_speaks_and_numbers_go_on() {
         database.set_stream_status("a", StreamStatus::Stopped, Some("enough".into()), 4).await.unwrap();
         let astray = database.insert_stream(&new("b", "m"), QUOTA, 5).await.unwrap_err();
         assert!(matches!(astray, DatabaseError::StreamState { stream_id, .. } if stream_id == "a"));
-        let follower = NewStream { after: Some("a".into()), ..new("b", "m") };
+        let loosened = NewStream { after: Some(("a".into(), "{}".into())), ..new("b", "m") };
+        assert!(database.insert_stream(&loosened, QUOTA, 5).await.is_err(), "its limits are others by now");
+        let follower = NewStream { after: Some(("a".into(), LIMITS.into())), ..new("b", "m") };
         let second = database.insert_stream(&follower, QUOTA, 5).await.unwrap();
         assert_eq!((second.first_seq, second.number), (3, 2));
         let late = database.set_stream_status("a", StreamStatus::Running, None, 6).await.unwrap_err();
@@ -239,7 +243,7 @@ async fn signals_are_found_by_time_across_streams_and_by_hash() {
             database.commit_close(&close(60_000 * seq as i64, said), 2).await.unwrap();
         }
         database.set_stream_status("s7", StreamStatus::Ended, None, 3).await.unwrap();
-        let again = NewStream { after: Some("s7".into()), ..new("again", &first.model_id) };
+        let again = NewStream { after: Some(("s7".into(), LIMITS.into())), ..new("again", &first.model_id) };
         let second = database.insert_stream(&again, 3 * QUOTA, 4).await.unwrap();
         for seq in 50..100 {
             let mut said = signal(&second, seq, "{}");
@@ -299,7 +303,10 @@ async fn what_a_changed_stream_said_is_not_stored() {
         database.set_stream_limits("b", &other.limits, tight, false, 3).await.unwrap();
         for changes in [None, Some(changes)] {
             let refused = database.commit_close(&said(2, both.clone(), changes), 4).await.unwrap_err();
-            assert!(matches!(refused, DatabaseError::StreamsChanged { .. }), "{refused}");
+            assert!(
+                matches!(&refused, DatabaseError::StreamsChanged { streams, .. } if *streams == ["b"]),
+                "{refused}"
+            );
         }
         assert_eq!(
             (database.next_seq("m").await.unwrap(), database.last_feed_candle("feed").await.unwrap()),

@@ -19,7 +19,7 @@ async fn insert(state: &ServerState, stream_id: &str, after: Option<&str>) -> as
         source: "{}".to_owned(),
         feed: "feed".to_owned(),
         limits: "{}".to_owned(),
-        after: after.map(str::to_owned),
+        after: after.map(|last| (last.to_owned(), "{}".to_owned())),
     };
     state.platform.insert_stream(&new, 10, 1).await.unwrap()
 }

@@ -36,9 +36,8 @@ async fn a_new_stream_of_the_model_keeps_its_limits_and_what_was_used_of_them() 
             close(&running, &exchange, model_id, said, 1_000).await;
             said += 1;
         }
-        said
     };
-    let said = tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
     assert_eq!(running.stream(first).await.status, StreamStatus::Halted);
     assert_eq!(routes.post(&owner, &format!("/v1/streams/{first}/stop"), &json!({})).await.0.as_u16(), 200);
 
@@ -51,10 +50,33 @@ async fn a_new_stream_of_the_model_keeps_its_limits_and_what_was_used_of_them() 
     let (status, again) = routes.post(&owner, "/v1/streams", &json!({ "run_id": runs[0], "source": source })).await;
     assert_eq!((status.as_u16(), &again["limits"]["signals_per_hour"]), (201, &json!(1)), "{again}");
     let second = running.stream(again["stream_id"].as_str().unwrap()).await;
+    // An interlude on recorded candles gives nothing back.
+    let stop = |id: &str| format!("/v1/streams/{id}/stop");
+    assert_eq!(routes.post(&owner, &stop(&second.stream_id), &json!({})).await.0.as_u16(), 200);
+    let recorded = json!({ "run_id": runs[0], "source": { "kind": "replay", "pace_ms": 1 } });
+    let (status, interlude) = routes.post(&owner, "/v1/streams", &recorded).await;
+    assert_eq!(status.as_u16(), 201, "{interlude}");
+    let interlude = interlude["stream_id"].as_str().unwrap();
+    let wait = async {
+        while running.stream(interlude).await.status == StreamStatus::Running {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    routes.post(&owner, &stop(interlude), &json!({})).await;
+    let said = all_signals(&routes.state, model_id).await.len() as u64;
+    // Nor is another user a way around.
+    let other = caller("ben", Role::Owner);
+    let (status, refused) = routes.post(&other, "/v1/streams", &json!({ "run_id": runs[0], "source": source })).await;
+    assert_eq!(status.as_u16(), 409, "{refused}");
+    let (status, again) = routes.post(&owner, "/v1/streams", &json!({ "run_id": runs[0], "source": source })).await;
+    assert_eq!(status.as_u16(), 201, "{again}");
+    let second = running.stream(again["stream_id"].as_str().unwrap()).await;
     // Two changes were made within this hour, and the closing one that halted it.
     let used = used_limits(&routes.state, &second).await.unwrap().unwrap();
     assert!(used.changes.len() >= 2, "{used:?}");
     joined(&exchange, 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let wait = async {
         let mut said = said;
         while running.stream(&second.stream_id).await.status == StreamStatus::Running {

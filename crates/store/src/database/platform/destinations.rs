@@ -313,7 +313,7 @@ impl PlatformDatabase {
                    (SELECT s.owner FROM streams s WHERE s.model_id = d.model_id ORDER BY s.number DESC LIMIT 1) \
                    AS speaker FROM destinations d LEFT JOIN users u ON u.user_id = d.owner \
                    LEFT JOIN models m ON m.model_id = d.model_id AND m.visibility = 'private' \
-                   WHERE d.destination_id = $1";
+                   WHERE d.destination_id = $1 AND d.status = 'active'";
         let statement = Statement::new("read what a destination may hear", sql).bind(id).bind(false);
         let rows = self.pool.fetch(statement).await?;
         let Some(row) = rows.first() else { return Ok(None) };

@@ -200,10 +200,12 @@ async fn check_speakers(transaction: &mut Transaction, close: &CommittedClose) -
     let sql = "SELECT stream_id, mode, limits, closing FROM streams WHERE feed = $1 AND status = 'running'";
     let rows = transaction.fetch(Statement::new("look at the speakers", sql).bind(&close.feed)).await?;
     let running = rows.iter().map(Speaker::read).collect::<Result<HashSet<_>, _>>()?;
-    if close.speakers.iter().all(|speaker| running.contains(speaker)) {
+    let changed = close.speakers.iter().filter(|speaker| !running.contains(speaker));
+    let streams: Vec<String> = changed.map(|speaker| speaker.stream_id.clone()).collect();
+    if streams.is_empty() {
         return Ok(changes);
     }
-    Err(DatabaseError::StreamsChanged { feed: close.feed.clone() })
+    Err(DatabaseError::StreamsChanged { feed: close.feed.clone(), streams })
 }
 
 /// Whether these very signals are stored.

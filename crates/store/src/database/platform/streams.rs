@@ -95,8 +95,8 @@ pub struct NewStream {
     pub feed: String,
     /// Its limits, as JSON.
     pub limits: String,
-    /// The model's last stream, whose limits these follow; `None` when it has none.
-    pub after: Option<String>,
+    /// The model's last stream and its limits, which these follow; `None` when it has none.
+    pub after: Option<(String, String)>,
 }
 
 /// A stream.
@@ -222,13 +222,14 @@ async fn check_quota(transaction: &mut Transaction, owner: &str, quota: u32) -> 
 
 /// Refuses when the model's last stream is another one than the new one's limits follow.
 async fn check_follows(transaction: &mut Transaction, new: &NewStream) -> Result<(), DatabaseError> {
-    let sql = "SELECT stream_id, status FROM streams WHERE model_id = $1 ORDER BY number DESC LIMIT 1";
+    let sql = "SELECT stream_id, limits, status FROM streams WHERE model_id = $1 ORDER BY number DESC LIMIT 1";
     let row = transaction.fetch_one(Statement::new("read a model's stream", sql).bind(&new.model_id)).await?;
     let Some(row) = row else { return Ok(()) };
-    let (stream_id, found): (String, String) = (row.get("stream_id")?, row.get("status")?);
-    if new.after.as_ref() == Some(&stream_id) {
+    let last: (String, String) = (row.get("stream_id")?, row.get("limits")?);
+    if new.after.as_ref() == Some(&last) {
         return Ok(());
     }
+    let (stream_id, found) = (last.0, row.get("status")?);
     let allowed = "it is the model's last one, and a new one must follow its limits; read it and try again";
     Err(DatabaseError::StreamState { stream_id, found, allowed })
 }

@@ -42,9 +42,12 @@ impl PlatformDatabase {
     /// # Errors
     /// [`DatabaseError::Sql`] or [`DatabaseError::TimedOut`].
     pub async fn session(&self, session_hash: &str, now_ms: i64) -> Result<Option<Session>, DatabaseError> {
-        let sql = "SELECT sessions.user_id AS user_id, key_id, scopes, expires_at, role FROM sessions \
-                   JOIN users ON users.user_id = sessions.user_id \
-                   WHERE session_hash = $1 AND expires_at > $2 AND active = $3";
+        // The key is looked at too: a sign-in that was under way when it was revoked is no way around.
+        let sql = "SELECT s.user_id AS user_id, s.key_id AS key_id, s.scopes AS scopes, s.expires_at AS expires_at, \
+                   role FROM sessions s JOIN users ON users.user_id = s.user_id \
+                   LEFT JOIN api_keys k ON k.key_id = s.key_id \
+                   WHERE session_hash = $1 AND s.expires_at > $2 AND active = $3 AND k.revoked_at IS NULL \
+                   AND (k.expires_at IS NULL OR k.expires_at > $2)";
         let statement = Statement::new("read a session", sql).bind(session_hash).bind(now_ms).bind(true);
         let rows = self.pool.fetch(statement).await?;
         let Some(row) = rows.first() else { return Ok(None) };
