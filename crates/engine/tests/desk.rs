@@ -340,7 +340,7 @@ fn a_breach_waits_for_a_close_that_is_followed() {
     let mut late = 0;
     for index in HISTORY..candles.len() {
         // Its wish is known only in time, so the position is opened without limits first.
-        let is_late = index >= HISTORY + 40 && index < HISTORY + 45;
+        let is_late = (HISTORY + 40..HISTORY + 45).contains(&index);
         let limits = if index < HISTORY + 40 {
             Limits::default()
         } else {
