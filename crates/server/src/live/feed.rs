@@ -343,8 +343,11 @@ impl Work<'_> {
                     self.changes = Some(changes);
                     break;
                 }
-                // They join again as what they are now; the others need not wait for them.
                 Err(DatabaseError::StreamsChanged { streams, .. }) => {
+                    if streams.len() == close.speakers.len() {
+                        return Ok(Committed::Dropped);
+                    }
+                    // They join again as what they are now; the others need not wait for them.
                     self.leave_out(close, &streams)?;
                     continue;
                 }
